@@ -1,0 +1,74 @@
+# latchd: `make` alone prints what there is.
+#
+#   make demo                    see it work
+#   make test                    see that it works
+#   make verify                  what a change has to pass; never edits the tree
+#   make fix                     the only target that edits it
+
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+
+FORMAT := --configuration .swift-format
+SWIFT_FILES = find Package.swift Sources Tests -name '*.swift' -not -path '*/Generated/*'
+STRICT := --scratch-path .build/verify -Xswiftc -warnings-as-errors
+
+# Settings of single targets, for example `make sim SEED=42`.
+SEED ?=
+SEEDS ?= 20000
+MINUTES ?= 10
+SECONDS_EACH ?= 60
+
+.PHONY: help setup build release test verify lint fix demo bench sim soak fuzz proto up down clean
+
+help: ## Print this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: ## Install the system packages that are missing (Debian, Ubuntu)
+	@.ci/setup
+
+build: setup ## Build everything for debugging: .build/debug
+	swift build
+
+release: setup ## Build latchd and latchctl for use: .build/release
+	swift build -c release --product latchd
+	swift build -c release --product latchctl
+
+test: setup ## Build and run all tests, up to real processes
+	@.ci/test
+
+verify: setup lint ## The gate: format, no warnings, all tests; edits nothing
+	@.ci/test $(STRICT)
+
+lint: ## Check the format only
+	@$(SWIFT_FILES) -print0 | xargs -0 swift format lint --strict $(FORMAT)
+
+fix: ## Format the sources: the only target that edits them
+	@$(SWIFT_FILES) -print0 | xargs -0 swift format format --in-place $(FORMAT)
+
+demo: release ## Three real nodes, three participants, two kill -9: who holds the latch?
+	@Tests/Demo/demo.sh .build/release
+
+bench: release ## Measure against etcd in the same run (installs h2load and etcd)
+	@.ci/setup bench
+	python3 Tests/Bench/bench.py --latchd .build/release/latchd
+
+sim: setup ## Simulate: SEED=42 prints one seed's story, SEEDS=20000 runs that many
+	$(if $(SEED),LATCH_SEED=$(SEED),LATCH_SEEDS=$(SEEDS)) swift test --filter SimulationTests
+
+soak: setup ## Simulate new seeds for MINUTES=10
+	@.ci/soak $(MINUTES)
+
+fuzz: setup ## Feed every decoder nonsense, SECONDS_EACH=60 a loop
+	LATCH_FUZZ_SECONDS=$(SECONDS_EACH) swift test --filter Fuzz
+
+proto: setup ## Generate the Swift code of the .proto files
+	Sources/LatchAPI/Protos/generate
+
+up: ## Start three nodes in containers (docker compose)
+	docker compose up --build --detach --wait
+
+down: ## Stop the containers; their data stays in volumes
+	docker compose down
+
+clean: ## Remove what was built
+	rm -rf .build

@@ -1,0 +1,144 @@
+// swift-tools-version: 6.1
+import PackageDescription
+
+/// Settings that every target shares: existentials are spelled `any`, imports are visible where they stand.
+let strict: [SwiftSetting] = [
+    .swiftLanguageMode(.v6),
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+    .enableUpcomingFeature("InternalImportsByDefault"),
+]
+
+func product(_ name: String, _ package: String) -> Target.Dependency {
+    .product(name: name, package: package)
+}
+
+let nioCore = product("NIOCore", "swift-nio")
+let nioPosix = product("NIOPosix", "swift-nio")
+let logging = product("Logging", "swift-log")
+let protobuf = product("SwiftProtobuf", "swift-protobuf")
+let deque = product("DequeModule", "swift-collections")
+let persistentMaps = product("HashTreeCollections", "swift-collections")
+let arguments = product("ArgumentParser", "swift-argument-parser")
+let subprocess = product("Subprocess", "swift-subprocess")
+let grpcCore = product("GRPCCore", "grpc-swift-2")
+let grpcTransport = product("GRPCNIOTransportHTTP2Posix", "grpc-swift-nio-transport")
+let grpcProtobuf = product("GRPCProtobuf", "grpc-swift-protobuf")
+
+let package = Package(
+    name: "latchd",
+    platforms: [.macOS(.v15)],
+    products: [
+        .executable(name: "latchd", targets: ["latchd"]),
+        .executable(name: "latchctl", targets: ["latchctl"]),
+        .library(name: "LatchClient", targets: ["LatchClient"]),
+    ],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-nio.git", from: "2.101.2"),
+        .package(url: "https://github.com/apple/swift-nio-ssl.git", from: "2.37.6"),
+        .package(url: "https://github.com/apple/swift-log.git", from: "1.16.2"),
+        .package(url: "https://github.com/apple/swift-collections.git", from: "1.6.0"),
+        .package(url: "https://github.com/apple/swift-protobuf.git", from: "1.39.0"),
+        .package(url: "https://github.com/apple/swift-argument-parser.git", from: "1.8.2"),
+        .package(url: "https://github.com/groue/GRDB.swift.git", from: "7.10.0"),
+        .package(url: "https://github.com/jpsim/Yams.git", from: "6.2.2"),
+        .package(url: "https://github.com/swift-server/swift-service-lifecycle.git", from: "2.13.0"),
+        .package(url: "https://github.com/swiftlang/swift-subprocess.git", from: "1.0.2"),
+        .package(url: "https://github.com/grpc/grpc-swift-2.git", from: "2.4.3"),
+        .package(url: "https://github.com/grpc/grpc-swift-nio-transport.git", from: "2.9.2"),
+        .package(url: "https://github.com/grpc/grpc-swift-protobuf.git", from: "2.4.1"),
+    ],
+    targets: [
+        // The pure middle: no I/O, no clock, no randomness of its own.
+        .target(name: "BinaryCoding", swiftSettings: strict),
+        .target(name: "RaftCore", dependencies: ["BinaryCoding"], swiftSettings: strict),
+        .target(name: "LatchMachine", dependencies: ["BinaryCoding", deque, persistentMaps], swiftSettings: strict),
+
+        // The three I/O modules. They do not know each other.
+        .target(
+            name: "RaftStorage",
+            dependencies: ["BinaryCoding", "RaftCore", product("GRDB", "GRDB.swift")],
+            swiftSettings: strict),
+        .target(
+            name: "PeerTransport",
+            dependencies: ["BinaryCoding", "RaftCore", nioCore, nioPosix],
+            swiftSettings: strict),
+        .systemLibrary(
+            name: "CNGHTTP2", pkgConfig: "libnghttp2",
+            providers: [.apt(["libnghttp2-dev"]), .brew(["nghttp2"])]),
+        .target(
+            name: "GRPCEdge",
+            dependencies: ["CNGHTTP2", nioCore, nioPosix, product("NIOSSL", "swift-nio-ssl")],
+            swiftSettings: strict),
+
+        // The node and its client-facing side.
+        .target(
+            name: "LatchNode",
+            dependencies: [
+                "BinaryCoding", "RaftCore", "LatchMachine", "RaftStorage", "PeerTransport",
+                nioCore, nioPosix, logging, deque,
+            ],
+            swiftSettings: strict),
+        .target(name: "LatchAPI", dependencies: [protobuf], exclude: ["Protos"], swiftSettings: strict),
+        .target(
+            name: "LatchService",
+            dependencies: ["LatchAPI", "LatchNode", "LatchMachine", "GRPCEdge", nioCore, protobuf],
+            swiftSettings: strict),
+
+        // What applications and people use.
+        .target(
+            name: "LatchClient",
+            dependencies: ["LatchAPI", grpcCore, grpcTransport, grpcProtobuf, protobuf],
+            swiftSettings: strict),
+        .executableTarget(
+            name: "latchctl", dependencies: ["LatchClient", "LatchAPI", arguments], swiftSettings: strict),
+        .executableTarget(
+            name: "latchd",
+            dependencies: [
+                "RaftCore", "RaftStorage", "PeerTransport", "LatchMachine", "LatchNode", "LatchService", "GRPCEdge",
+                arguments, logging, nioCore, nioPosix,
+                product("Yams", "Yams"), product("ServiceLifecycle", "swift-service-lifecycle"),
+                product("UnixSignals", "swift-service-lifecycle"),
+            ],
+            swiftSettings: strict),
+
+        // Tests, from pure functions to killed processes.
+        .target(
+            name: "RaftSimulation",
+            dependencies: ["BinaryCoding", "RaftCore", "LatchMachine"],
+            path: "Tests/RaftSimulation", swiftSettings: strict),
+        .target(
+            name: "ClusterHarness",
+            dependencies: ["LatchClient", "LatchAPI", grpcCore, grpcTransport, nioCore, nioPosix],
+            path: "Tests/ClusterHarness", swiftSettings: strict),
+        .testTarget(name: "BinaryCodingTests", dependencies: ["BinaryCoding"], swiftSettings: strict),
+        .testTarget(
+            name: "RaftCoreTests", dependencies: ["RaftCore", "RaftSimulation"], exclude: ["Scenarios"],
+            swiftSettings: strict),
+        .testTarget(
+            name: "LatchMachineTests", dependencies: ["LatchMachine", "BinaryCoding"], exclude: ["Scenarios"],
+            swiftSettings: strict),
+        .testTarget(
+            name: "RaftStorageTests",
+            dependencies: ["RaftStorage", "RaftCore", product("GRDB", "GRDB.swift")], swiftSettings: strict),
+        .testTarget(
+            name: "PeerTransportTests",
+            dependencies: ["PeerTransport", "RaftCore", "BinaryCoding", nioCore, nioPosix], swiftSettings: strict),
+        .testTarget(
+            name: "GRPCEdgeTests", dependencies: ["GRPCEdge", nioCore, nioPosix], swiftSettings: strict),
+        .testTarget(
+            name: "SimulationTests", dependencies: ["RaftSimulation", "RaftCore", "LatchMachine"],
+            swiftSettings: strict),
+        .testTarget(
+            name: "LatchNodeTests",
+            dependencies: ["LatchNode", "LatchMachine", "RaftCore", nioCore, product("NIOEmbedded", "swift-nio")],
+            swiftSettings: strict),
+        .testTarget(name: "LatchClientTests", dependencies: ["LatchClient", "latchctl"], swiftSettings: strict),
+        .testTarget(name: "LatchdTests", dependencies: ["latchd"], swiftSettings: strict),
+        .testTarget(
+            name: "ClusterTests",
+            dependencies: ["ClusterHarness", "LatchClient", "LatchAPI", grpcCore, grpcTransport],
+            swiftSettings: strict),
+        .testTarget(name: "StructureTests", swiftSettings: strict),
+    ]
+)

@@ -1,0 +1,146 @@
+// What the HTTP/2 session tells of its streams.
+
+extension Connection {
+    // MARK: - Request headers
+
+    /// A header block starts; blocks never interleave (RFC 9113 §4.3).
+    func headersBegan() {
+        head = RequestHead()
+        liveness.headBegan()
+    }
+
+    /// A header field; false when the list has become too long.
+    func headerReceived(
+        name: UnsafeBufferPointer<UInt8>, value: UnsafeBufferPointer<UInt8>
+    ) -> Bool {
+        head.take(name: name, value: value, methods: shared.methods)
+        return head.listBytes <= settings.maximumHeaderListBytes
+    }
+
+    /// A header block is complete: a request opens a call or is refused.
+    func headersEnded(streamID: Int32, isRequest: Bool) {
+        liveness.headEnded()
+        guard isRequest, let session else { return }
+        earnIdleFrames()
+        switch head.refusal() {
+        case .http(let refusal):
+            session.submit(Self.block(for: refusal), on: streamID)
+            setNeedsFlush()
+        case .grpc(let status):
+            refuse(streamID, status, session)
+        case nil:
+            guard let index = head.methodIndex else { return }
+            open(shared.methods.methods[index], streamID, session)
+        }
+    }
+
+    private func open(_ method: Method, _ streamID: Int32, _ session: HTTP2Session) {
+        let deadline = head.deadline()
+        let call = Call(streamID: streamID, method: method, deadline: deadline, connection: self)
+        guard session.adopt(call) else { return }
+        link(call)
+        if deadline != nil { newDeadlines.append(call) }
+        if method.kind == .bidirectional {
+            method.handler(call, UnsafeRawBufferPointer(start: nil, count: 0))
+        }
+    }
+
+    private func refuse(_ streamID: Int32, _ status: GRPCStatus, _ session: HTTP2Session) {
+        var block = answerHead
+        block.append(status, [])
+        session.submit(block, on: streamID)
+        setNeedsFlush()
+    }
+
+    private static func block(for refusal: RequestHead.HTTPRefusal) -> HeaderBlock {
+        var block = HeaderBlock()
+        switch refusal {
+        case .methodNotAllowed:
+            block.append(":status", "405")
+            block.append("allow", "POST")
+        case .unsupportedMediaType:
+            block.append(":status", "415")
+        }
+        return block
+    }
+
+    // MARK: - Open calls
+
+    private func link(_ call: Call) {
+        call.next = firstCall
+        firstCall?.previous = call
+        firstCall = call
+    }
+
+    private func unlink(_ call: Call) {
+        if let previous = call.previous {
+            previous.next = call.next
+        } else {
+            firstCall = call.next
+        }
+        call.next?.previous = call.previous
+        call.next = nil
+        call.previous = nil
+    }
+
+    /// HTTP/2 closed the stream of `call`.
+    func streamClosed(_ call: Call) {
+        unlink(call)
+        call.streamClosed()
+    }
+
+    /// The connection is lost. Deleting a session calls no callbacks, so the references that it
+    /// holds are given up here.
+    func cancelAllCalls() {
+        while let call = firstCall {
+            unlink(call)
+            // The session's reference ends with this scope: no one else holds the call for us.
+            let held = HTTP2Session.release(call)
+            held.streamClosed()
+        }
+        newDeadlines.removeAll()
+        writableCalls.removeAll()
+    }
+
+    /// Visits the open calls; `body` may end the call it is given.
+    func forEachCall(_ body: (Call) -> Void) {
+        var current = firstCall
+        while let call = current {
+            current = call.next
+            body(call)
+        }
+    }
+
+    /// Answers calls whose single request message does not arrive.
+    func endOverdueRequests() {
+        forEachCall { call in
+            guard call.isOpen, !call.isHalfClosed, call.method.kind != .bidirectional,
+                liveness.isOverdue(call.openedInSweep)
+            else { return }
+            call.interrupt(
+                with: GRPCStatus(.deadlineExceeded, "the request did not arrive in time"))
+        }
+    }
+
+    // MARK: - Frames without work
+
+    /// Work done or asked for allows a peer some more frames around it: window updates, and the
+    /// bandwidth probes that honest clients send with every burst.
+    func earnIdleFrames() {
+        idleFrames = min(idleFrames &+ 4, settings.maximumIdleFrames)
+    }
+
+    /// A frame that asks for nothing. CVE-2019-9512, -9515, -9518: floods of those cost us more
+    /// than the peer, also when it reads all answers.
+    func spendIdleFrame() {
+        idleFrames &-= 1
+        guard idleFrames < 0, !isClosing else { return }
+        protocolViolated("too many frames without work")
+        session?.terminate()
+    }
+
+    /// The session ends for this reason.
+    func protocolViolated(_ reason: String) {
+        report(reason)
+    }
+}

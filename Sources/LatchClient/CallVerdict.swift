@@ -1,0 +1,87 @@
+import GRPCCore
+
+/// What one failed attempt means for the call.
+enum CallVerdict {
+    /// Another node, or the same one later, may do it.
+    case retry(LatchError.Code, reason: String, redirect: Endpoint? = nil)
+    /// It will not get better.
+    case fail(LatchError)
+    case cancelled
+
+    /// Judges what an attempt threw.
+    init(_ error: any Error) {
+        switch error {
+        case let redirect as Redirect:
+            self = .retry(.noLeader, reason: "does not lead", redirect: redirect.leader)
+        case let refusal as Refusal:
+            self = CallVerdict(refusal)
+        case let rpc as RPCError:
+            self = CallVerdict(rpc)
+        case let error as LatchError:
+            self = .fail(error)
+        case is CancellationError:
+            self = .cancelled
+        default:
+            self = .retry(.unreachable, reason: "\(error)")
+        }
+    }
+
+    private init(_ refusal: Refusal) {
+        self =
+            refusal.reason.isWorthRetrying
+            ? .retry(refusal.reason.code, reason: refusal.message)
+            : .fail(LatchError(refusal.reason.code, refusal.message))
+    }
+
+    private init(_ error: RPCError) {
+        if let refusal = Refusal(trailers: error.metadata) {
+            self = CallVerdict(refusal)
+            return
+        }
+        switch error.code {
+        case .invalidArgument, .outOfRange:
+            self = .fail(LatchError(.invalidArgument, error.message))
+        case .notFound:
+            self = .fail(LatchError(.notFound, error.message))
+        case .unimplemented:
+            self = .retry(.refused, reason: "does not serve this call (is it a latchd?)")
+        case .permissionDenied, .unauthenticated, .failedPrecondition, .alreadyExists:
+            self = .fail(LatchError(.refused, "\(error.code): \(error.message)"))
+        case .resourceExhausted:
+            self = .retry(.overloaded, reason: error.message)
+        case .deadlineExceeded:
+            self = .retry(.unreachable, reason: "no answer in time")
+        default:
+            self = .retry(.unreachable, reason: plainReason(error))
+        }
+    }
+}
+
+/// NOT_LEADER: the node names another one, or none.
+struct Redirect: Error, Sendable {
+    let leader: Endpoint?
+}
+
+/// The innermost cause is what a person can act on: "connection refused", not "channel isn't ready".
+func plainReason(_ error: RPCError) -> String {
+    var reason = error.message
+    var cause: (any Error)? = error.cause
+    while let current = cause {
+        if let inner = current as? RPCError {
+            reason = inner.message
+            cause = inner.cause
+        } else {
+            reason = "\(current)"
+            cause = nil
+        }
+    }
+    for (sign, plain) in [
+        ("onnection refused", "connection refused (is latchd running there?)"),
+        ("connectTimeout", "no connection in time"), ("onnect timeout", "no connection in time"),
+        ("o route to host", "no route to host"), ("onnection reset", "connection reset"),
+        ("nresolvable", "the name cannot be resolved"), ("ailed to resolve", "the name cannot be resolved"),
+    ] where reason.contains(sign) {
+        return plain
+    }
+    return reason.isEmpty ? "\(error.code)" : reason
+}

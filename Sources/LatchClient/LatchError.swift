@@ -1,0 +1,100 @@
+/// Why a call did not do what was asked.
+public struct LatchError: Error, Sendable, CustomStringConvertible {
+    /// What kind of failure it is.
+    public enum Code: String, Sendable {
+        /// The arguments can never work: a bad address, a name that is too long, a TTL out of range.
+        case invalidArgument
+        /// No such latch.
+        case notFound
+        /// No node answered in time.
+        case unreachable
+        /// Nodes answered, but the cluster has no leader (no quorum). Nothing was done.
+        case noLeader
+        /// A bound of the cluster is reached. Nothing was done.
+        case overloaded
+        /// The command may or may not have been applied.
+        case outcomeUnknown
+        /// The session is gone: it expired, was closed, or its latch was deleted.
+        case sessionLost
+        /// Another live session takes part in this latch under the same participant id.
+        case participantInUse
+        /// The node refused for another reason, which the message says.
+        case refused
+        /// This client was shut down.
+        case shutDown
+    }
+
+    /// One node that was asked and what came of it.
+    public struct Attempt: Sendable, Hashable, CustomStringConvertible {
+        /// The node that was asked.
+        public let endpoint: Endpoint
+        /// What went wrong, in words.
+        public let reason: String
+
+        /// `host:port: reason`.
+        public var description: String { "\(endpoint): \(reason)" }
+    }
+
+    /// What kind of failure it is.
+    public let code: Code
+    /// What happened, in words.
+    public let message: String
+    /// The last failure of each node that was asked, in the order in which they were first asked.
+    public let attempts: [Attempt]
+
+    init(_ code: Code, _ message: String, attempts: [Attempt] = []) {
+        self.code = code
+        self.message = message
+        self.attempts = attempts
+    }
+
+    /// The message, and what each node said.
+    public var description: String {
+        attempts.isEmpty
+            ? message
+            : message + " (" + attempts.map(\.description).joined(separator: "; ") + ")"
+    }
+}
+
+/// The failures of one call, one line a node.
+struct AttemptLog: Sendable {
+    private(set) var attempts: [LatchError.Attempt] = []
+    private var codes: [Endpoint: LatchError.Code] = [:]
+
+    mutating func record(_ endpoint: Endpoint, _ code: LatchError.Code, _ reason: String) {
+        let attempt = LatchError.Attempt(endpoint: endpoint, reason: reason)
+        if let place = attempts.firstIndex(where: { $0.endpoint == endpoint }) {
+            attempts[place] = attempt
+        } else {
+            attempts.append(attempt)
+        }
+        codes[endpoint] = code
+    }
+
+    /// The most telling of the failures: a node that answered knows more than one that did not.
+    func summary(after elapsed: Duration) -> LatchError {
+        let order: [LatchError.Code] = [.outcomeUnknown, .overloaded, .noLeader, .refused]
+        let code = order.first { codes.values.contains($0) } ?? .unreachable
+        let time = milliseconds(elapsed)
+        let text =
+            switch code {
+            case .outcomeUnknown: "no node could say within \(time) ms whether it was done"
+            case .overloaded: "the cluster is overloaded: refused for \(time) ms"
+            case .noLeader: "the cluster had no leader for \(time) ms"
+            case .refused: "no node could do it within \(time) ms"
+            case .invalidArgument, .notFound, .unreachable, .sessionLost, .participantInUse,
+                .shutDown:
+                "no node answered within \(time) ms"
+            }
+        return LatchError(code, text, attempts: attempts)
+    }
+}
+
+/// Whole milliseconds, rounded down; saturating.
+package func milliseconds(_ duration: Duration) -> Int64 {
+    let (seconds, attoseconds) = duration.components
+    let (whole, overflow) = seconds.multipliedReportingOverflow(by: 1_000)
+    guard !overflow else { return seconds < 0 ? .min : .max }
+    let (sum, overflow2) = whole.addingReportingOverflow(attoseconds / 1_000_000_000_000_000)
+    return overflow2 ? (seconds < 0 ? .min : .max) : sum
+}

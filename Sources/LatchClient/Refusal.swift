@@ -1,0 +1,94 @@
+import GRPCCore
+
+/// Why a node refused, as its trailing metadata `latchd-reason` says.
+package enum RefusalReason: Hashable, Sendable {
+    case unknownSession
+    case noLeader
+    case overloaded
+    case outcomeUnknown
+    case alreadyAcknowledged
+    case gap
+    case invalid
+    /// None given, or one that this version does not know.
+    case other(String)
+
+    package init(_ text: String) {
+        self =
+            switch text {
+            case "unknown-session": .unknownSession
+            case "no-leader": .noLeader
+            case "overloaded": .overloaded
+            case "outcome-unknown": .outcomeUnknown
+            case "already-acknowledged": .alreadyAcknowledged
+            case "gap": .gap
+            case "invalid": .invalid
+            default: .other(text)
+            }
+    }
+
+    /// The same request, with the same request id, may succeed later or on another node.
+    package var isWorthRetrying: Bool {
+        switch self {
+        case .noLeader, .overloaded, .outcomeUnknown, .other: true
+        case .unknownSession, .alreadyAcknowledged, .gap, .invalid: false
+        }
+    }
+
+    var code: LatchError.Code {
+        switch self {
+        case .unknownSession: .sessionLost
+        case .noLeader: .noLeader
+        case .overloaded: .overloaded
+        case .outcomeUnknown: .outcomeUnknown
+        case .invalid: .invalidArgument
+        case .alreadyAcknowledged, .gap, .other: .refused
+        }
+    }
+}
+
+/// A node's refusal of one call.
+struct Refusal: Error, Sendable {
+    let reason: RefusalReason
+    let message: String
+
+    init(_ reason: RefusalReason, _ message: String) {
+        self.reason = reason
+        self.message = message
+    }
+
+    /// Reads `latchd-reason` and `latchd-message`; nil if there is no reason.
+    init?(trailers: Metadata) {
+        guard let reason = trailers[stringValues: "latchd-reason"].first(where: { _ in true })
+        else { return nil }
+        let message = trailers[stringValues: "latchd-message"].first(where: { _ in true })
+        self.init(RefusalReason(reason), message.map(percentDecoded) ?? reason)
+    }
+}
+
+/// Undoes the percent-encoding of header values; what is no valid encoding stays as it is.
+package func percentDecoded(_ text: String) -> String {
+    func hex(_ byte: UInt8) -> UInt8? {
+        switch byte {
+        case 48...57: byte - 48
+        case 65...70: byte - 55
+        case 97...102: byte - 87
+        default: nil
+        }
+    }
+    let bytes = Array(text.utf8)
+    var decoded: [UInt8] = []
+    decoded.reserveCapacity(bytes.count)
+    var place = 0
+    while place < bytes.count {
+        if bytes[place] == 37, place + 2 < bytes.count,
+            let high = hex(bytes[place + 1]), let low = hex(bytes[place + 2])
+        {
+            decoded.append(high << 4 | low)
+            place += 3
+        } else {
+            decoded.append(bytes[place])
+            place += 1
+        }
+    }
+    return String(decoding: decoded, as: UTF8.self)
+}

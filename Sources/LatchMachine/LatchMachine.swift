@@ -1,0 +1,129 @@
+package import BinaryCoding
+import HashTreeCollections
+
+/// Applies: sessions, latches and streams as a deterministic function of the log (§4 of the design).
+///
+/// The same entries give the same state, outcomes and digest on every server: no clock, no
+/// randomness, no hash order. Time is what the entries say.
+package struct LatchMachine: Sendable {
+    var state: ReplicatedState
+    var expiry = ExpiryQueue()
+    let limits: Limits
+
+    /// An empty machine.
+    ///
+    /// - Parameter incarnation: the high 16 bits of every fencing token; higher after a restore of a
+    ///   backup, so that tokens grow although log indexes went back.
+    package init(incarnation: UInt16 = 0, limits: Limits = .standard) {
+        state = ReplicatedState(incarnation: incarnation)
+        self.limits = limits
+    }
+
+    init(_ state: ReplicatedState, _ expiry: ExpiryQueue, limits: Limits) {
+        self.state = state
+        self.expiry = expiry
+        self.limits = limits
+    }
+
+    /// The high 16 bits of every fencing token.
+    package var incarnation: UInt16 { state.incarnation }
+    /// The index of the last applied entry; 0 before the first.
+    package var lastApplied: UInt64 { state.lastApplied }
+    /// The log time reached, in milliseconds.
+    package var logTimeMilliseconds: UInt64 { state.time.nowMilliseconds }
+    /// A rolling digest over the index, content and outcomes of every entry applied since the
+    /// beginning of the log. No-ops are not in it.
+    package var digest: UInt64 { state.digest.value }
+    /// Sessions that are open.
+    package var sessionCount: Int { state.sessions.count }
+    /// Primitives that exist.
+    package var primitiveCount: Int { state.primitives.count }
+
+    /// Passes over a Raft no-op, or several, up to `index`.
+    package mutating func skip(to index: UInt64) {
+        precondition(index >= lastApplied, "State Machine Safety: entries are applied in order")
+        state.lastApplied = index
+    }
+
+    /// Applies the entry at `index` and appends what it means for those who wait.
+    ///
+    /// Indexes ascend; those of no-ops may be left out or passed to ``skip(to:)``.
+    package mutating func apply(
+        _ record: LogRecord, at index: UInt64, into outcomes: inout [Outcome]
+    ) {
+        precondition(index > lastApplied, "State Machine Safety: entries are applied in order")
+        state.lastApplied = index
+        state.time.advance(to: record.logTimeMilliseconds)
+        state.digest.fold(index)
+        state.digest.fold(record)
+
+        var step = Step(index: index)
+        swap(&step.outcomes, &outcomes)
+        let first = step.outcomes.count
+        let answer = perform(record.command, &step)
+        step.outcomes.append(.answer(answer))
+        for position in first..<step.outcomes.count {
+            state.digest.fold(step.outcomes[position])
+        }
+        swap(&step.outcomes, &outcomes)
+    }
+
+    /// Applies an entry's bytes and returns the record they hold.
+    ///
+    /// - Throws: If they hold none. The entry is then passed over, alike on all servers.
+    @discardableResult
+    package mutating func applyEncoded(
+        _ bytes: [UInt8], at index: UInt64, into outcomes: inout [Outcome]
+    ) throws(DecodingFailure) -> LogRecord {
+        let record: LogRecord
+        do {
+            record = try LogRecord(decoding: bytes)
+        } catch {
+            skip(to: index)
+            throw error
+        }
+        apply(record, at: index, into: &outcomes)
+        return record
+    }
+
+    /// What applying one entry has brought so far.
+    struct Step {
+        let index: UInt64
+        var outcomes: [Outcome] = []
+        /// The stream that this entry's own command opened: its answer comes last and replays all its
+        /// frames, so none is sent before.
+        var unansweredStream: StreamKey?
+    }
+
+    private mutating func perform(_ command: Command, _ step: inout Step) -> Answer {
+        switch command {
+        case .leaderElected(let grace):
+            state.time.beginGrace(milliseconds: grace)
+            return .done
+        case .openSession(let name, let timeout):
+            return openSession(name, timeoutMilliseconds: timeout, step)
+        case .renew(let renewals):
+            return .renewed(renewals.map { renew($0, &step) })
+        case .closeSession(let name, let session):
+            if state.session(session, of: name) != nil { end([session], &step) }
+            return .closed
+        case .deletePrimitive(let name):
+            deletePrimitive(name, &step)
+            return .closed
+        case .latch(let name, let session, let requestID, let participant):
+            return sequence(
+                .latch(participant: participant), name,
+                StreamKey(session: session, stream: requestID), &step)
+        case .openStream(let name, let session, let requestID, let index):
+            return sequence(
+                .openStream(index: index), name,
+                StreamKey(session: session, stream: requestID), &step)
+        case .closeGap(let session, let requestID):
+            closeGap(session, upTo: requestID, &step)
+            return .done
+        case .expire(let expiries):
+            end(expiries.filter(isDue).map(\.session).sorted(), &step)
+            return .done
+        }
+    }
+}

@@ -1,0 +1,136 @@
+package import BinaryCoding
+import DequeModule
+import HashTreeCollections
+
+extension LatchMachine {
+    /// Restores what ``encodeSnapshot()`` wrote: incarnation, index, log time and digest are inside.
+    ///
+    /// - Throws: If the bytes are anything else: cut, damaged, of another version, or a state that no
+    ///   log leads to.
+    package init(
+        snapshot: [UInt8], limits: Limits = .standard
+    ) throws(DecodingFailure) {
+        let body = try Self.verifiedBody(of: snapshot)
+        var decoder = SnapshotDecoder()
+        let state = try ByteReader.withReader(over: body) { reader throws(DecodingFailure) in
+            try decoder.readState(from: &reader)
+        }
+        self.init(state, ExpiryQueue(decoder.deadlines), limits: limits)
+    }
+
+    /// The bytes before the checksum, once it was found right.
+    private static func verifiedBody(
+        of snapshot: [UInt8]
+    ) throws(DecodingFailure) -> ArraySlice<UInt8> {
+        guard snapshot.count >= 4 else {
+            throw .truncated(field: "snapshot", needed: 4, available: snapshot.count)
+        }
+        let body = snapshot.dropLast(4)
+        let stored = snapshot.suffix(4).reduce(UInt32(0)) { $0 << 8 | UInt32($1) }
+        let computed = snapshot.withUnsafeBytes {
+            CRC32C.checksum(UnsafeRawBufferPointer(rebasing: $0.dropLast(4)))
+        }
+        guard stored == computed else {
+            throw .checksumMismatch(field: "snapshot", stored: stored, computed: computed)
+        }
+        return body
+    }
+}
+
+/// Reads the body of a snapshot and checks what the machine relies on.
+struct SnapshotDecoder {
+    /// Every session with its deadline, for the expiry queue.
+    private(set) var deadlines: [ExpiryQueue.Candidate] = []
+
+    mutating func readState(
+        from reader: inout ByteReader
+    ) throws(DecodingFailure) -> ReplicatedState {
+        let magic = try reader.readRaw(count: SnapshotLayout.magic.count, "snapshot magic")
+        guard magic.elementsEqual(SnapshotLayout.magic) else {
+            throw .invalid(field: "snapshot magic", reason: "these bytes are no snapshot")
+        }
+        let version = try reader.read(UInt16.self, "snapshot version")
+        guard version == SnapshotLayout.version else {
+            throw .invalid(field: "snapshot version", reason: "\(version) is not known here")
+        }
+        var state = ReplicatedState(incarnation: try reader.read(UInt16.self, "incarnation"))
+        state.lastApplied = try reader.readNumber("last applied")
+        state.time = LogTime(
+            now: try reader.readNumber("log time"), graceStart: try reader.readNumber("grace start"),
+            grace: try reader.readNumber("grace"))
+        state.digest = RollingDigest(try reader.readNumber("digest"))
+        let count = try reader.readCount("primitives", minimumBytesEach: 44)
+        var names: [PrimitiveName] = []
+        names.reserveCapacity(count)
+        for _ in 0..<count {
+            let name = try reader.readPrimitiveName()
+            if let last = names.last, !(last < name) {
+                throw .invalid(field: "primitives", reason: "they are not in order")
+            }
+            names.append(name)
+            try readPrimitive(name, into: &state, from: &reader)
+        }
+        state.names = SortedChunks(ascending: names)
+        return state
+    }
+
+    private mutating func readPrimitive(
+        _ name: PrimitiveName, into state: inout ReplicatedState, from reader: inout ByteReader
+    ) throws(DecodingFailure) {
+        var texts = NameTable()
+        var latch = LatchState(
+            term: try reader.readNumber("term"), fencingToken: try reader.readNumber("token"))
+        var owners: [SessionID] = []
+        for _ in 0..<(try reader.readCount("participants", minimumBytesEach: 12)) {
+            latch.participants.append(try texts.readName(from: &reader))
+            owners.append(try reader.readNumber("owner"))
+        }
+        latch.holder = latch.participants.first
+        let newestNumber = try reader.read(UInt64.self, "newest event")
+        var events: Deque<LatchEvent> = []
+        let eventCount = try reader.readCount("events", minimumBytesEach: 28)
+        events.reserveCapacity(eventCount)
+        for _ in 0..<eventCount {
+            events.append(
+                LatchEvent(
+                    index: try reader.readNumber("event index"), state: try texts.readLatch(from: &reader)
+                ))
+        }
+        guard UInt64(events.count) <= newestNumber, events.isEmpty == (newestNumber == 0) else {
+            throw .invalid(field: "events", reason: "their number and count disagree")
+        }
+        let ring = EventRing(newestNumber: newestNumber, events: events)
+        var primitive = Primitive(latch: latch, owners: owners, ring: ring)
+        try readSessions(of: name, &primitive, &texts, into: &state, from: &reader)
+        for owner in owners where state.session(owner, of: name) == nil {
+            throw .invalid(field: "owner", reason: "session \(owner) is not open")
+        }
+        state.primitives[name] = primitive
+    }
+
+    private mutating func readSessions(
+        of name: PrimitiveName, _ primitive: inout Primitive, _ texts: inout NameTable,
+        into state: inout ReplicatedState, from reader: inout ByteReader
+    ) throws(DecodingFailure) {
+        var last: SessionID = 0
+        for _ in 0..<(try reader.readCount("sessions", minimumBytesEach: 56)) {
+            let id = try reader.read(SessionID.self, "session")
+            guard id > last, id <= state.lastApplied else {
+                throw .invalid(field: "session", reason: "\(id) is out of order or in the future")
+            }
+            last = id
+            let session = try texts.readSession(
+                of: name, newestEvent: primitive.ring.newestNumber, from: &reader)
+            guard state.sessions.updateValue(session, forKey: id) == nil else {
+                throw .invalid(field: "session", reason: "\(id) occurs twice")
+            }
+            primitive.sessions.insert(id)
+            for stream in session.streams {
+                let key = StreamKey(session: id, stream: stream.id)
+                primitive.cursors.insert(StreamCursor(key: key, offset: stream.offset))
+            }
+            deadlines.append(
+                .init(deadlineMilliseconds: session.deadlineMilliseconds, session: id))
+        }
+    }
+}

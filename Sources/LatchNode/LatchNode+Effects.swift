@@ -1,0 +1,216 @@
+import LatchMachine
+import Logging
+import NIOCore
+import NIOPosix
+import PeerTransport
+import RaftCore
+import RaftStorage
+
+// Executing what the Raft server decided, strictly in the order of `Effects`.
+extension LatchNode {
+    func execute(at now: Instant) {
+        let effects = self.effects
+        self.effects = Effects()
+        for decision in effects.decisions { logger.debug("raft", metadata: ["decision": "\(decision)"]) }
+        for envelope in effects.sendNow { send(envelope) }
+        if let persist = effects.persist {
+            if !effects.sendAfterPersist.isEmpty { heldEnvelopes.append((persist.id, effects.sendAfterPersist)) }
+            storage.persist(persist)
+        }
+        if let snapshot = effects.restore, !restore(snapshot) { return }
+        guard apply(effects.apply) else { return }
+        for grant in effects.reads { resolve(grant) }
+        answerReads()
+    }
+
+    func send(_ envelope: Envelope) {
+        _ = transport.send(.raft(envelope.message), to: envelope.to)
+    }
+
+    /// Applies committed entries in order and routes their outcomes; false if the node had to halt.
+    private func apply(_ entries: [Entry]) -> Bool {
+        for entry in entries {
+            if entry.term > lastAppliedTerm { begin(entry.term) }
+            if entry.payload.isEmpty {
+                machine.skip(to: entry.index.rawValue)
+            } else {
+                do {
+                    let record = try LogRecord(decoding: entry.payload)
+                    outcomes.removeAll(keepingCapacity: true)
+                    machine.apply(record, at: entry.index.rawValue, into: &outcomes)
+                    route(record, at: entry.index.rawValue)
+                } catch {
+                    halt(.invariant("the committed entry \(entry.index) does not decode: \(error)"))
+                    return false
+                }
+            }
+            if entry.index.rawValue.isMultiple(of: DigestLedger.interval), !compareDigest(at: entry.index) {
+                return false
+            }
+        }
+        return true
+    }
+
+    /// The first applied entry of a term decides the fate of what was handed to leaders of earlier terms.
+    private func begin(_ term: Term) {
+        lastAppliedTerm = term
+        for command in calls.requeueLost(before: term) {
+            switch command {
+            case .expiry: isExpiryInFlight = false
+            case .leaderElected, .closeGap: break
+            }
+        }
+        if calls.hasWaiting { scheduleTurn() }
+    }
+
+    private func route(_ record: LogRecord, at index: UInt64) {
+        for outcome in outcomes {
+            switch outcome {
+            case .answer(let answer):
+                guard record.origin == settings.server.rawValue, let call = calls.remove(record.number) else { continue }
+                finish(call, answer, at: index)
+            case .heldAnswer(let session, let requestID, let answer):
+                for waiter in held.remove(session: session, requestID: requestID) {
+                    finish(waiter, answer, at: index)
+                }
+            case .frame(let key, let frame):
+                if let sink = subscribers.sink(for: key, frame) { outbox.deliver(frame, to: sink) }
+            case .streamTaken(let key):
+                if let sink = subscribers.remove(key) { outbox.abandon(sink, because: .takenOver) }
+            case .sessionEnded(let session):
+                for waiter in held.removeAll(session: session) {
+                    finish(waiter, .refused(.unknownSession), at: index)
+                }
+            }
+        }
+    }
+
+    private func finish(_ call: PendingCall, _ answer: Answer, at index: UInt64) {
+        if case .held = answer, let sequence = call.sequence {
+            held.add(
+                call.waiter, for: sequence,
+                deadline: now.advanced(byMilliseconds: settings.gapTimeoutMilliseconds))
+        } else {
+            finish(call.waiter, answer, at: index)
+        }
+    }
+
+    private func finish(_ waiter: Waiter, _ answer: Answer, at index: UInt64) {
+        switch waiter {
+        case .reply(let sink):
+            outbox.complete(sink, with: .answer(answer, index: index))
+        case .subscriber(let sink):
+            outbox.complete(sink, with: .answer(answer, index: index))
+            if case .streamOpened(let key, let replay) = answer { subscribe(sink, to: key, after: replay) }
+        case .renewals(let groups):
+            guard case .renewed(let alive) = answer else { return fail(waiter, .outcomeUnknown) }
+            for (sinks, isAlive) in zip(groups, alive) {
+                for sink in sinks { outbox.complete(sink, with: .renewed(isAlive)) }
+            }
+        case .node(let command):
+            switch command {
+            case .expiry: isExpiryInFlight = false
+            case .leaderElected, .closeGap: break
+            }
+        }
+    }
+
+    /// From now on the frames of `key` go to `sink`, unless the replay already ended the stream.
+    private func subscribe(_ sink: any SubscriberSink, to key: StreamKey, after replay: [Frame]) {
+        if case .close? = replay.last?.content { return }
+        subscribers.add(key, sink, lastResponseID: replay.last?.responseID ?? 0)
+    }
+
+    func fail(_ waiter: Waiter, _ failure: NodeFailure) {
+        switch waiter {
+        case .reply(let sink): outbox.complete(sink, with: .failed(failure))
+        case .subscriber(let sink): outbox.complete(sink, with: .failed(failure))
+        case .renewals(let groups):
+            for sink in groups.joined() { outbox.complete(sink, with: .failed(failure)) }
+        case .node: break
+        }
+    }
+
+    func failEverything() {
+        for call in calls.removeAll() {
+            fail(call.waiter, call.state == .waiting ? .shuttingDown : .outcomeUnknown)
+        }
+        for sink in renewals.take(limit: .max).sinks.joined() { outbox.complete(sink, with: .failed(.shuttingDown)) }
+        for waiter in held.removeAll() { fail(waiter, .outcomeUnknown) }
+        for read in reads.removeAll() { outbox.complete(read.sink, with: .failed(.shuttingDown)) }
+        for sink in subscribers.removeAll() { outbox.abandon(sink, because: .shuttingDown) }
+        outbox.flush()
+    }
+
+    // MARK: Snapshots
+
+    /// Replaces the machine by the leader's snapshot; false if the node had to halt.
+    private func restore(_ snapshot: Snapshot) -> Bool {
+        do {
+            machine = try LatchMachine(snapshot: snapshot.data)
+        } catch {
+            halt(.invariant("the installed snapshot of \(snapshot.lastIncludedIndex) does not decode: \(error)"))
+            return false
+        }
+        lastAppliedTerm = snapshot.lastIncludedTerm
+        lastSnapshotIndex = snapshot.lastIncludedIndex.rawValue
+        isExpiryInFlight = false
+        // The entries that would have told their fate are not seen here.
+        for call in calls.removeInFlight() { fail(call.waiter, .outcomeUnknown) }
+        for waiter in held.removeAll() { fail(waiter, .outcomeUnknown) }
+        for (key, last) in subscribers.progress { resume(key, after: last) }
+        return true
+    }
+
+    /// Serves what a stream missed while a snapshot replaced its entries, or ends it where that is gone.
+    private func resume(_ key: StreamKey, after last: UInt64) {
+        guard let frames = machine.frames(of: key, after: last) else {
+            if let sink = subscribers.remove(key) { outbox.abandon(sink, because: .lagged) }
+            return
+        }
+        for frame in frames {
+            if let sink = subscribers.sink(for: key, frame) { outbox.deliver(frame, to: sink) }
+        }
+    }
+
+    /// Encodes a snapshot on another thread once enough was applied. Taking the image is O(1).
+    func takeSnapshotIfDue() {
+        guard !isSnapshotInProgress,
+            machine.lastApplied - lastSnapshotIndex >= settings.snapshotEveryEntries
+        else { return }
+        isSnapshotInProgress = true
+        lastSnapshotIndex = machine.lastApplied
+        let image = machine.snapshotImage()
+        let index = LogIndex(machine.lastApplied)
+        let term = lastAppliedTerm
+        NIOSingletons.posixBlockingThreadPool.submit { [weak self] _ in
+            let snapshot = Snapshot(lastIncludedIndex: index, lastIncludedTerm: term, data: image.encoded())
+            guard let self else { return }
+            if self.inbox.complete({ $0.snapshot = snapshot }) { self.wake() }
+        }
+    }
+
+    // MARK: Digests
+
+    /// Notes our digest at `index` and tells the others; false if the node had to halt.
+    private func compareDigest(at index: LogIndex) -> Bool {
+        for member in settings.members where member.id != settings.server {
+            _ = transport.send(.stateDigest(index: index, digest: machine.digest), to: member.id)
+        }
+        return judge(digests.note(machine.digest, of: settings.server, at: index))
+    }
+
+    @discardableResult
+    func judge(_ verdict: DigestLedger.Verdict) -> Bool {
+        switch verdict {
+        case .agreed:
+            return true
+        case .differs(let server, let index):
+            logger.critical("state differs from a peer's", metadata: ["peer": "\(server)", "index": "\(index)"])
+            return true
+        case .diverged(let index):
+            halt(.invariant("state machine safety: a majority has another state than this node at index \(index)"))
+            return false
+        }
+    }
+}

@@ -1,0 +1,353 @@
+import LatchMachine
+package import Logging
+package import NIOCore
+package import PeerTransport
+package import RaftCore
+package import RaftStorage
+import Synchronization
+
+/// One node: the single owner of a `Raft` and a `LatchMachine` value.
+///
+/// Everything happens in turns on `loop`. A turn takes what came in (peers, disk, clients, time), steps the Raft server
+/// with all of it, and executes the one resulting `Effects`. Other threads only post to the inbox. Nothing awaits
+/// between reading and writing Raft state.
+package final class LatchNode: @unchecked Sendable {
+    package let loop: any EventLoop
+    package let settings: NodeSettings
+    let logger: Logger
+    let storage: RaftStorage
+    let transport: PeerTransport
+    let inbox: Inbox
+    private let published: Mutex<NodeStatus>
+    private let onHalt: @Sendable (HaltReason) -> Void
+
+    // Everything below is touched on `loop` only.
+    var raft: Raft
+    var machine: LatchMachine
+    var effects = Effects()
+    var outcomes: [Outcome] = []
+    var outbox = Outbox()
+    var received: [(frame: PeerFrame, from: ServerID)] = []
+    var linkEvents: [Input] = []
+    /// This turn's commands for the log, not yet stepped.
+    var proposals: [(origin: ServerID, number: UInt64, command: [UInt8])] = []
+    var heldEnvelopes: [(id: PersistID, envelopes: [Envelope])] = []
+
+    var calls: CallTable
+    var renewals = RenewalBuffer()
+    var held = HeldCalls()
+    var reads = ReadTable()
+    var foreignReads: [UInt64: (server: ServerID, number: UInt64)] = [:]
+    var subscribers = Subscribers()
+    var logClock: LogClock
+    var digests: DigestLedger
+
+    var leadership = Leadership()
+    var lastAppliedTerm: Term
+    var isExpiryInFlight = false
+    var isSnapshotInProgress = false
+    var lastSnapshotIndex: UInt64
+    var leadershipWaiters: [EventLoopPromise<Void>] = []
+
+    private let started: NIODeadline
+    private var isRunning = false
+    private var wakeUp: Scheduled<Void>?
+    private var wakeUpAt: Instant?
+    private var isTurnScheduled = false
+    private var publishedLeadership = Leadership()
+    private var publishedAt = Instant(milliseconds: 0)
+    private var isPublicationDue = false
+    private static let publicationInterval: UInt64 = 20
+    private var readinessObservers: [@Sendable (Bool) -> Void] = []
+
+    /// Why a node stopped itself. It has sent nothing since.
+    package enum HaltReason: Sendable, CustomStringConvertible {
+        case storage(StorageFailure)
+        /// A safety invariant does not hold (I-numbers of `Docs/Testing.md`).
+        case invariant(String)
+
+        package var description: String {
+            switch self {
+            case .storage(let failure): "the disk failed: \(failure)"
+            case .invariant(let text): "an invariant does not hold: \(text)"
+            }
+        }
+    }
+
+    /// - Parameters:
+    ///   - recovered: what `storage` held at its opening.
+    ///   - loop: the node's own event loop; peers' sockets live on it too.
+    ///   - onHalt: called once, on `loop`, if the node must stop; the process ends there.
+    /// - Throws: a `DecodingFailure` if the stored snapshot does not decode, a validation error if the stored log is
+    ///   not one that a Raft server can start from.
+    package init(
+        settings: NodeSettings, storage: RaftStorage, recovered: PersistentState,
+        transport configuration: PeerTransport.Configuration, loop: any EventLoop, seed: UInt64, logger: Logger,
+        onHalt: @escaping @Sendable (HaltReason) -> Void
+    ) throws {
+        let started = NIODeadline.now()
+        let now = Instant(milliseconds: started.uptimeNanoseconds / 1_000_000)
+        let cluster = ClusterConfiguration(voters: settings.members.map(\.id))
+        self.settings = settings
+        self.storage = storage
+        self.loop = loop
+        self.logger = logger
+        self.onHalt = onHalt
+        self.started = started
+        inbox = Inbox(capacity: settings.maximumPendingCalls)
+        raft = try Raft(
+            id: settings.server, configuration: cluster, settings: settings.raft, seed: seed, restoring: recovered,
+            at: now)
+        if let snapshot = recovered.snapshot {
+            machine = try LatchMachine(snapshot: snapshot.data)
+        } else {
+            machine = LatchMachine()
+        }
+        calls = CallTable(firstNumber: UInt64.random(in: .min ... .max))
+        logClock = LogClock(maximumStepMilliseconds: settings.raft.electionTimeoutMilliseconds.lowerBound)
+        digests = DigestLedger(server: settings.server, majority: cluster.majority)
+        lastAppliedTerm = recovered.snapshot?.lastIncludedTerm ?? .zero
+        lastSnapshotIndex = recovered.snapshot?.lastIncludedIndex.rawValue ?? 0
+        published = Mutex(
+            NodeStatus(
+                raft: raft.status, sessions: machine.sessionCount, primitives: machine.primitiveCount, subscribers: 0,
+                pendingCalls: 0, lastApplied: machine.lastApplied, logTimeMilliseconds: machine.logTimeMilliseconds,
+                digest: machine.digest, uptimeMilliseconds: 0, connectedPeers: [], isReady: false))
+        let relay = PeerEventRelay()
+        transport = PeerTransport(configuration: configuration, loop: loop) { relay.node?.handle($0) }
+        relay.node = self
+    }
+
+    /// Breaks the cycle between the transport, which needs a handler at birth, and the node that handles.
+    private final class PeerEventRelay: @unchecked Sendable {
+        weak var node: LatchNode?
+    }
+
+    // MARK: Life
+
+    /// Binds the peer port, starts the disk's thread and the first election timeout.
+    package func start() async throws {
+        storage.start(
+            onPersisted: { [weak self] id in
+                guard let self else { return }
+                if self.inbox.complete({ $0.persisted = id }) { self.wake() }
+            },
+            onFailure: { [weak self] failure in
+                guard let self else { return }
+                if self.inbox.complete({ $0.storageFailure = failure }) { self.wake() }
+            })
+        try await transport.start()
+        try await loop.submit { [self] in
+            isRunning = true
+            turn()
+        }.get()
+    }
+
+    /// Hands leadership to the most up-to-date member if this node leads; returns when it no longer does, or after
+    /// `limit`.
+    package func handOverLeadership(within limit: TimeAmount) async {
+        let promise = loop.makePromise(of: Void.self)
+        loop.execute { [self] in
+            guard isRunning, raft.role == .leader else { return promise.succeed() }
+            leadershipWaiters.append(promise)
+            linkEvents.append(.transferLeadership(to: nil))
+            turn()
+            loop.scheduleTask(in: limit) { [self] in resolveLeadershipWaiters() }
+        }
+        try? await promise.futureResult.get()
+    }
+
+    /// Answers everybody who waits, closes the links, then the disk.
+    package func stop() async {
+        inbox.close()
+        try? await loop.submit { [self] in
+            isRunning = false
+            wakeUp?.cancel()
+            resolveLeadershipWaiters()
+            failEverything()
+        }.get()
+        await transport.shutdown()
+        storage.close()
+    }
+
+    /// Stops sending and answering at once, and reports why. Nothing leaves this node afterwards.
+    func halt(_ reason: HaltReason) {
+        guard isRunning else { return }
+        isRunning = false
+        effects = Effects()
+        wakeUp?.cancel()
+        onHalt(reason)
+    }
+
+    // MARK: Entry from other threads
+
+    /// Takes one call. Its sink is completed exactly once, on its own loop.
+    package func submit(_ request: NodeRequest) {
+        switch inbox.offer(request) {
+        case .wake: wake()
+        case .taken: break
+        case .full: refuse(request, .overloaded("this node has \(settings.maximumPendingCalls) calls waiting"))
+        case .closed: refuse(request, .shuttingDown)
+        }
+    }
+
+    private func refuse(_ request: NodeRequest, _ failure: NodeFailure) {
+        let sink: any ReplySink
+        switch request {
+        case .command(_, let reply), .renew(_, let reply), .read(_, let reply): sink = reply
+        case .subscribe(_, let subscriber): sink = subscriber
+        case .unsubscribe: return
+        }
+        sink.loop.execute { sink.complete(.failed(failure)) }
+    }
+
+    func wake() {
+        loop.execute { [self] in turn() }
+    }
+
+    /// The node as it was after its last turn.
+    package var status: NodeStatus {
+        var status = published.withLock { $0 }
+        status.uptimeMilliseconds = (NIODeadline.now() - started).nanoseconds.magnitude / 1_000_000
+        return status
+    }
+
+    /// Calls `observer` on the node's loop with every change of readiness, beginning with the current one.
+    package func observeReadiness(_ observer: @escaping @Sendable (Bool) -> Void) {
+        loop.execute { [self] in
+            readinessObservers.append(observer)
+            observer(published.withLock { $0.isReady })
+        }
+    }
+
+    // MARK: Peers
+
+    private func handle(_ event: PeerEvent) {
+        switch event {
+        case .received(let frame, let server):
+            received.append((frame, server))
+        case .batchEnded:
+            turn()
+        case .linkUp(let server):
+            logger.info("link up", metadata: ["peer": "\(server)"])
+            linkEvents.append(.peerReachable(server))
+            if server == raft.leader {
+                calls.requeueRepeatable(of: raft.currentTerm)
+                reads.restartUnconfirmed()
+            }
+            scheduleTurn()
+        case .linkDown(let server):
+            logger.info("link down", metadata: ["peer": "\(server)"])
+        case .unreachable(let server):
+            logger.info("peer refuses connections", metadata: ["peer": "\(server)"])
+            linkEvents.append(.peerUnreachable(server))
+            turn()
+        case .handshakeRefused(let server, let reason):
+            logger.warning(
+                "handshake refused", metadata: ["peer": "\(server.map(String.init(describing:)) ?? "?")", "reason": "\(reason)"])
+        case .protocolViolation(let server, let reason):
+            logger.warning(
+                "peer broke the protocol",
+                metadata: ["peer": "\(server.map(String.init(describing:)) ?? "?")", "reason": "\(reason)"])
+        }
+    }
+
+    // MARK: The turn
+
+    var now: Instant { Instant(milliseconds: NIODeadline.now().uptimeNanoseconds / 1_000_000) }
+
+    /// Runs another turn soon, after what is already queued on the loop.
+    func scheduleTurn() {
+        guard isRunning, !isTurnScheduled else { return }
+        isTurnScheduled = true
+        loop.execute { [self] in
+            isTurnScheduled = false
+            turn()
+        }
+    }
+
+    /// One turn: everything that came in, one `Effects`, executed.
+    func turn() {
+        guard isRunning else { return }
+        let now = self.now
+        let contents = inbox.drain()
+        if let failure = contents.storageFailure { return halt(.storage(failure)) }
+        takeCompletions(contents, at: now)
+        takePeers(at: now)
+        accept(contents.requests, at: now)
+        if now >= raft.deadline { raft.step(.timerFired, at: now, into: &effects) }
+        leadWork(at: now)
+        keepHouse(at: now)
+        dispatch(at: now)
+        guard isRunning else { return }
+        execute(at: now)
+        guard isRunning else { return }
+        followLeadership(at: now)
+        transport.flush()
+        outbox.flush()
+        publish(at: now)
+        scheduleWakeUp(at: now)
+    }
+
+    private func takeCompletions(_ contents: Inbox.Contents, at now: Instant) {
+        if let id = contents.persisted {
+            while let first = heldEnvelopes.first, first.id <= id {
+                for envelope in heldEnvelopes.removeFirst().envelopes { send(envelope) }
+            }
+            raft.step(.persisted(id), at: now, into: &effects)
+        }
+        if let snapshot = contents.snapshot {
+            isSnapshotInProgress = false
+            raft.step(.snapshotTaken(snapshot), at: now, into: &effects)
+        }
+    }
+
+    private func takePeers(at now: Instant) {
+        let frames = received
+        received.removeAll(keepingCapacity: true)
+        for (frame, server) in frames { take(frame, from: server, at: now) }
+        let events = linkEvents
+        linkEvents = []
+        for event in events { raft.step(event, at: now, into: &effects) }
+    }
+
+    /// Publishes the node's status: at once when leadership changed, otherwise every 20 ms at most.
+    private func publish(at now: Instant) {
+        isPublicationDue = true
+        guard leadership != publishedLeadership || now.milliseconds(since: publishedAt) >= Self.publicationInterval
+        else { return }
+        publishedLeadership = leadership
+        publishedAt = now
+        isPublicationDue = false
+        let status = NodeStatus(
+            raft: raft.status, sessions: machine.sessionCount, primitives: machine.primitiveCount,
+            subscribers: subscribers.count, pendingCalls: calls.count + reads.count, lastApplied: machine.lastApplied,
+            logTimeMilliseconds: machine.logTimeMilliseconds, digest: machine.digest, uptimeMilliseconds: 0,
+            connectedPeers: settings.members.map(\.id).filter { $0 != settings.server && transport.isConnected($0) },
+            isReady: leadership.isReady)
+        let changed = published.withLock { published in
+            defer { published = status }
+            return published.isReady != status.isReady
+        }
+        guard changed else { return }
+        for observer in readinessObservers { observer(status.isReady) }
+    }
+
+    /// Wakes the loop at the next deadline. A wake-up already set for an earlier moment stays: it looks again.
+    private func scheduleWakeUp(at now: Instant) {
+        var next = nextDeadline(at: now)
+        if isPublicationDue { next = min(next, now.advanced(byMilliseconds: Self.publicationInterval)) }
+        if let wakeUpAt, wakeUpAt <= next, wakeUpAt > now { return }
+        wakeUp?.cancel()
+        wakeUpAt = next
+        wakeUp = loop.scheduleTask(in: .milliseconds(Int64(clamping: next.milliseconds(since: now)))) { [self] in
+            wakeUpAt = nil
+            turn()
+        }
+    }
+
+    func resolveLeadershipWaiters() {
+        for waiter in leadershipWaiters { waiter.succeed() }
+        leadershipWaiters = []
+    }
+}

@@ -1,0 +1,88 @@
+package import LatchMachine
+package import NIOCore
+
+/// Receives what becomes of one call. The node calls it on `loop`, at most once.
+package protocol ReplySink: AnyObject, Sendable {
+    /// The event loop on which the caller lives.
+    var loop: any EventLoop { get }
+    func complete(_ result: NodeResult)
+}
+
+/// Receives the frames of one Events stream after its opening was answered.
+package protocol SubscriberSink: ReplySink {
+    /// The next frame, in order and without a gap.
+    func deliver(_ frame: Frame)
+    /// Another transport carries the stream now, or this node can no longer serve it without a gap: end here.
+    func abandon(_ reason: AbandonReason)
+}
+
+/// Why a node stops serving a stream whose server-side state lives on.
+package enum AbandonReason: Sendable {
+    /// Somebody re-opened the stream, here or on another node (E4).
+    case takenOver
+    /// The frames between are gone from the latch's ring.
+    case lagged
+    case shuttingDown
+}
+
+/// One call of a client.
+package enum NodeRequest: Sendable {
+    /// A command for the log.
+    case command(Command, any ReplySink)
+    /// An Events stream: its sink becomes the stream's subscriber on this node.
+    case subscribe(Command, any SubscriberSink)
+    /// A keep-alive: folded with others into one entry.
+    case renew(Renewal, any ReplySink)
+    /// A linearizable read.
+    case read(ReadQuery, any ReplySink)
+    /// The subscriber's transport is gone.
+    case unsubscribe(StreamKey, any SubscriberSink)
+}
+
+/// What a linearizable read asks.
+package enum ReadQuery: Sendable {
+    /// Atomix Get: needs a live session and waits for its commands up to `requestID` (section 6).
+    case get(PrimitiveName, SessionID, requestID: UInt64)
+    /// One latch, without a session.
+    case latch(PrimitiveName)
+    /// Latches in order of (namespace, name), after `after`.
+    case list(namespace: String?, prefix: String, after: PrimitiveName?, limit: Int)
+    /// The names of all primitives of a namespace, or of all.
+    case primitives(namespace: String?)
+}
+
+/// What a call gets.
+package enum NodeResult: Sendable {
+    /// The command was applied (or rejected by the machine) at `index`.
+    case answer(Answer, index: UInt64)
+    /// A keep-alive was applied: whether its session is alive.
+    case renewed(Bool)
+    /// Get: the latch, read at `index`.
+    case latch(LatchState, index: UInt64)
+    case unknownSession
+    /// The primitive does not exist, read at `index`.
+    case noSuchPrimitive(index: UInt64)
+    case latches([ListedLatch], index: UInt64)
+    case primitives([PrimitiveName])
+    case failed(NodeFailure)
+}
+
+/// One row of a list.
+package struct ListedLatch: Sendable {
+    package let name: PrimitiveName
+    package let state: LatchState
+}
+
+/// Why the node could not decide a call.
+package enum NodeFailure: Sendable, Equatable {
+    /// Nothing was done: no leader was found in time.
+    case noLeader
+    /// Nothing was done: a bound of this node or of the leader is reached.
+    case overloaded(String)
+    /// The command may or may not have been applied; a retry with the same request id settles it.
+    case outcomeUnknown
+    /// The wait for the session's earlier request ids ended.
+    case gap
+    /// Nothing was done: the node is stopping.
+    case shuttingDown
+}

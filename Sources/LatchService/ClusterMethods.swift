@@ -1,0 +1,162 @@
+import GRPCEdge
+import LatchAPI
+import LatchMachine
+import LatchNode
+import SwiftProtobuf
+import RaftCore
+
+// `latchd.v1.Cluster`: what a person or a script asks about the cluster and its latches, without a session.
+extension LatchService {
+    var clusterMethods: [Method] {
+        let path = "/latchd.v1.Cluster/"
+        return [
+            Method(path + "Status", kind: .unary) { status($0, $1) },
+            Method(path + "ListLatches", kind: .unary) { listLatches($0, $1) },
+            Method(path + "GetLatch", kind: .unary) { getLatch($0, $1) },
+        ]
+    }
+
+    private func status(_ call: Call, _ bytes: UnsafeRawBufferPointer) {
+        guard call.decode(Latchd_V1_StatusRequest.self, from: bytes) != nil else { return }
+        let status = node.status
+        call.reply(
+            Latchd_V1_StatusResponse.with {
+                $0.cluster = cluster
+                $0.node = Latchd_V1_NodeStatus(status, server: node.settings.server, version: version)
+                $0.members = node.settings.members.map { Latchd_V1_MemberStatus($0, status.raft) }
+            })
+    }
+
+    private func listLatches(_ call: Call, _ bytes: UnsafeRawBufferPointer) {
+        guard let request = call.decode(Latchd_V1_ListLatchesRequest.self, from: bytes) else { return }
+        var after: PrimitiveName?
+        if !request.pageToken.isEmpty {
+            after = PrimitiveName(pageToken: request.pageToken)
+            guard after != nil else {
+                return call.fail(
+                    Failure(reason: .invalid, message: "page_token is not one of ours: start without it"))
+            }
+        }
+        let size = request.pageSize == 0 ? Self.defaultPageSize : min(Int(request.pageSize), Self.maximumPageSize)
+        let query = ReadQuery.list(
+            namespace: request.hasNamespace ? request.namespace : nil, prefix: request.prefix, after: after,
+            // One more than the page tells whether another page follows.
+            limit: size + 1)
+        let sink = UnarySink(call) { call, result in
+            guard case .latches(let rows, let index) = result else { return call.fail(result.failure(session: 0)) }
+            call.reply(
+                Latchd_V1_ListLatchesResponse.with {
+                    $0.latches = rows.prefix(size).map { Latchd_V1_LatchEntry($0.name, $0.state) }
+                    $0.index = index
+                    if rows.count > size, let last = rows.prefix(size).last {
+                        $0.nextPageToken = last.name.pageToken
+                    }
+                })
+        }
+        node.submit(.read(query, sink))
+    }
+
+    private static let defaultPageSize = 100
+    private static let maximumPageSize = 1_000
+
+    private func getLatch(_ call: Call, _ bytes: UnsafeRawBufferPointer) {
+        guard let request = call.decode(Latchd_V1_GetLatchRequest.self, from: bytes) else { return }
+        let name = PrimitiveName(namespace: request.namespace, name: request.name)
+        let sink = UnarySink(call) { call, result in
+            switch result {
+            case .latch(let state, let index):
+                call.reply(
+                    Latchd_V1_GetLatchResponse.with {
+                        $0.latch = Latchd_V1_LatchEntry(name, state)
+                        $0.index = index
+                    })
+            case .noSuchPrimitive:
+                call.finish(
+                    GRPCStatus(
+                        code: .notFound,
+                        message: "no latch \"\(name.name)\" in namespace \"\(name.namespace)\": nobody has opened it"))
+            case .answer, .renewed, .unknownSession, .latches, .primitives, .failed:
+                call.fail(result.failure(session: 0))
+            }
+        }
+        node.submit(.read(.latch(name), sink))
+    }
+}
+
+extension PrimitiveName {
+    /// The last name of a page: the count of the namespace's UTF-8 bytes, a colon, namespace and name.
+    fileprivate var pageToken: String { "\(namespace.utf8.count):\(namespace)\(name)" }
+
+    fileprivate init?(pageToken: String) {
+        let parts = pageToken.split(separator: ":", maxSplits: 1, omittingEmptySubsequences: false)
+        guard parts.count == 2, let count = Int(parts[0]), (0...parts[1].utf8.count).contains(count),
+            let namespace = String(Substring(parts[1].utf8.prefix(count)).utf8),
+            let name = String(Substring(parts[1].utf8.dropFirst(count)).utf8)
+        else { return nil }
+        self.init(namespace: namespace, name: name)
+    }
+}
+
+extension Latchd_V1_LatchEntry {
+    fileprivate init(_ name: PrimitiveName, _ latch: LatchState) {
+        self.init()
+        namespace = name.namespace
+        self.name = name.name
+        state = .with {
+            $0.term = latch.term
+            if let holder = latch.holder { $0.holder = holder }
+            $0.participants = latch.participants
+            $0.fencingToken = latch.fencingToken
+        }
+    }
+}
+
+extension Latchd_V1_NodeStatus {
+    fileprivate init(_ status: NodeStatus, server: ServerID, version: String) {
+        self.init()
+        id = UInt32(server.rawValue)
+        self.version = version
+        role = Latchd_V1_Role(status.raft.role)
+        ready = status.isReady
+        uptimeMs = status.uptimeMilliseconds
+        currentTerm = status.raft.currentTerm.rawValue
+        leaderID = UInt32(status.raft.leader?.rawValue ?? 0)
+        commitIndex = status.raft.commitIndex.rawValue
+        lastApplied = status.lastApplied
+        lastLogIndex = status.raft.lastLogIndex.rawValue
+        snapshotIndex = status.raft.snapshotIndex.rawValue
+        sessions = UInt64(status.sessions)
+        latches = UInt64(status.primitives)
+        stateDigest = status.digest
+    }
+}
+
+extension Latchd_V1_Role {
+    fileprivate init(_ role: Role) {
+        switch role {
+        case .follower: self = .follower
+        case .preCandidate: self = .preCandidate
+        case .candidate: self = .candidate
+        case .leader: self = .leader
+        }
+    }
+}
+
+extension Latchd_V1_MemberStatus {
+    fileprivate init(_ member: Member, _ raft: Status) {
+        self.init()
+        id = UInt32(member.id.rawValue)
+        peerAddress = "\(member.peerHost):\(member.peerPort)"
+        clientAddress = "\(member.clientHost):\(member.clientPort)"
+        guard let follower = raft.followers.first(where: { $0.id == member.id }) else { return }
+        replication = .with {
+            $0.matchIndex = follower.matchIndex.rawValue
+            $0.nextIndex = follower.nextIndex.rawValue
+            switch follower.mode {
+            case .probe: $0.state = .probe
+            case .replicate: $0.state = .replicate
+            case .snapshot: $0.state = .snapshot
+            }
+        }
+    }
+}

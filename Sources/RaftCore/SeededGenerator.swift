@@ -1,0 +1,30 @@
+/// SplitMix64 (Steele, Lea, Flood 2014): the same seed gives the same numbers on every machine.
+package struct SeededGenerator: RandomNumberGenerator, Sendable {
+    private var state: UInt64
+
+    package init(seed: UInt64) {
+        state = seed
+    }
+
+    package mutating func next() -> UInt64 {
+        state &+= 0x9E37_79B9_7F4A_7C15
+        var mixed = state
+        mixed = (mixed ^ (mixed >> 30)) &* 0xBF58_476D_1CE4_E5B9
+        mixed = (mixed ^ (mixed >> 27)) &* 0x94D0_49BB_1331_11EB
+        return mixed ^ (mixed >> 31)
+    }
+
+    /// An even draw from 0 up to and including `bound`.
+    ///
+    /// Multiply-shift: the bias is below 2⁻³² for the timeouts drawn here, and unlike the standard
+    /// library's own method its result can never change under us.
+    package mutating func draw(upTo bound: UInt64) -> UInt64 {
+        guard bound < .max else { return next() }
+        return next().multipliedFullWidth(by: bound + 1).high
+    }
+
+    /// An even draw from `range`.
+    package mutating func draw(from range: ClosedRange<UInt64>) -> UInt64 {
+        range.lowerBound &+ draw(upTo: range.upperBound &- range.lowerBound)
+    }
+}

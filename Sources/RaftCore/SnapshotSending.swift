@@ -1,0 +1,93 @@
+import BinaryCoding
+
+extension Raft {
+    /// §7: "the leader must occasionally send snapshots to followers that lag behind".
+    mutating func startSnapshot(to position: Int, into effects: inout Effects) -> Bool {
+        guard let snapshot else {
+            preconditionFailure("a log that was compacted has a snapshot of what is gone (§7)")
+        }
+        followers[position].enter(.snapshot, nextIndex: snapshot.lastIncludedIndex.next())
+        followers[position].transfer = SnapshotTransfer(
+            snapshot: snapshot, checksum: checksum(of: snapshot), offset: 0, sentAt: now)
+        sendSnapshotChunk(to: position, into: &effects)
+        return true
+    }
+
+    /// Computed once for each snapshot that is sent: it takes time in proportion to the bytes.
+    private mutating func checksum(of snapshot: Snapshot) -> UInt32 {
+        if let known = leadership.checksum,
+            known.lastIncludedIndex == snapshot.lastIncludedIndex
+        {
+            return known.value
+        }
+        let value = CRC32C.checksum(snapshot.data)
+        leadership.checksum = (snapshot.lastIncludedIndex, value)
+        return value
+    }
+
+    /// Figure 13: sends the chunk that the follower expects.
+    mutating func sendSnapshotChunk(to position: Int, into effects: inout Effects) {
+        guard let transfer = followers[position].transfer else { return }
+        let data = transfer.snapshot.data
+        let end = min(data.count, transfer.offset + max(1, settings.snapshotChunkBytes))
+        let chunk = InstallSnapshot(
+            lastIncludedIndex: transfer.snapshot.lastIncludedIndex,
+            lastIncludedTerm: transfer.snapshot.lastIncludedTerm,
+            totalBytes: UInt64(data.count), checksum: transfer.checksum,
+            offset: UInt64(transfer.offset), chunk: Array(data[transfer.offset..<end]))
+        followers[position].transfer?.sentAt = now
+        let server = followers.id(at: position)
+        effects.decisions.append(
+            .sendingSnapshot(
+                to: server, lastIncludedIndex: transfer.snapshot.lastIncludedIndex,
+                offset: UInt64(transfer.offset)))
+        send(.installSnapshot(chunk), to: server, into: &effects)
+    }
+
+    /// A chunk that got no answer for two heartbeats is taken for lost; a server known to be gone gets none.
+    mutating func resendSnapshotChunk(to position: Int, into effects: inout Effects) {
+        guard let transfer = followers[position].transfer,
+            !election.unreachable.contains(followers.id(at: position)),
+            now.milliseconds(since: transfer.sentAt)
+                >= settings.heartbeatIntervalMilliseconds &* 2
+        else { return }
+        sendSnapshotChunk(to: position, into: &effects)
+    }
+
+    mutating func handleInstallSnapshotReply(
+        _ reply: InstallSnapshotReply, from server: ServerID, into effects: inout Effects
+    ) {
+        guard let position = followers.position(of: server) else { return }
+        switch reply.result {
+        case .installed(let matchIndex):
+            noteInstalled(matchIndex, at: position, into: &effects)
+        case .expecting(let offset):
+            guard let transfer = followers[position].transfer,
+                transfer.snapshot.lastIncludedIndex == reply.lastIncludedIndex,
+                offset <= UInt64(transfer.snapshot.data.count)
+            else {
+                effects.decisions.append(.ignoredMessage(from: server, reason: .staleReply))
+                return
+            }
+            // A late answer must not start a second stream of chunks beside the first.
+            guard Int(offset) != transfer.offset || offset == 0 else { return }
+            followers[position].transfer?.offset = Int(offset)
+            sendSnapshotChunk(to: position, into: &effects)
+        }
+    }
+
+    /// The follower's durable log now matches up to `matchIndex`: what follows can be sent as entries.
+    private mutating func noteInstalled(
+        _ matchIndex: LogIndex, at position: Int, into effects: inout Effects
+    ) {
+        let isAwaited = followers[position].mode == .snapshot
+        let before = followers[position].matchIndex
+        noteMatch(matchIndex, at: position, into: &effects)
+        guard role == .leader, isAwaited, followers[position].mode == .snapshot else { return }
+        // Nothing new: the follower had it already, or it needs what is compacted meanwhile.
+        if matchIndex <= before, matchIndex <= log.lastIndex {
+            probe(position, nextIndex: before.next(), into: &effects)
+        }
+        sendEntries(to: position, into: &effects)
+    }
+}

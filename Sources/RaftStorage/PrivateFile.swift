@@ -1,0 +1,58 @@
+import Foundation
+
+/// A small file of ours that stays open: the lock or the watermark. Closed when released.
+final class PrivateFile: Sendable {
+    let path: String
+    private let descriptor: CInt
+
+    /// Opens the file, or creates it with mode 0600; a symbolic link is refused.
+    init(path: String, create: Bool) throws(StorageFailure) {
+        let flags = O_RDWR | O_NOFOLLOW | O_CLOEXEC | (create ? O_CREAT : 0)
+        let descriptor = open(path, flags, 0o600)
+        guard descriptor >= 0 else { throw .posix(errno, at: path) }
+        self.path = path
+        self.descriptor = descriptor
+    }
+
+    deinit { close(descriptor) }
+
+    /// Locks the file against every other process; false if one holds it.
+    func lockExclusively() throws(StorageFailure) -> Bool {
+        if flock(descriptor, LOCK_EX | LOCK_NB) == 0 { return true }
+        let code = errno
+        guard code == EWOULDBLOCK else { throw .posix(code, at: path) }
+        return false
+    }
+
+    /// Releases the lock early.
+    func unlock() {
+        _ = flock(descriptor, LOCK_UN)
+    }
+
+    /// The first bytes, at most `limit` of them.
+    func read(limit: Int) throws(StorageFailure) -> [UInt8] {
+        var bytes = [UInt8](repeating: 0, count: limit)
+        let count = bytes.withUnsafeMutableBytes { pread(descriptor, $0.baseAddress, limit, 0) }
+        guard count >= 0 else { throw .posix(errno, at: path) }
+        return Array(bytes.prefix(count))
+    }
+
+    /// Overwrites the first bytes.
+    func write(_ bytes: [UInt8]) throws(StorageFailure) {
+        let count = bytes.withUnsafeBytes { pwrite(descriptor, $0.baseAddress, $0.count, 0) }
+        guard count >= 0 else { throw .posix(errno, at: path) }
+        guard count == bytes.count else {
+            throw .diskFull(path: path, detail: "\(count) of \(bytes.count) bytes were written")
+        }
+    }
+
+    /// Cuts the file to `size` bytes.
+    func truncate(to size: Int) throws(StorageFailure) {
+        guard ftruncate(descriptor, off_t(size)) == 0 else { throw .posix(errno, at: path) }
+    }
+
+    /// Makes the content durable.
+    func synchronize() throws(StorageFailure) {
+        guard fsync(descriptor) == 0 else { throw .posix(errno, at: path) }
+    }
+}

@@ -1,0 +1,40 @@
+import ArgumentParser
+
+/// The command line of a latchd cluster.
+@main
+struct Latchctl: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "latchctl",
+        abstract: "Looks at a latchd cluster and takes part in its latches.",
+        discussion: """
+            Any node answers any command; a node that does not answer is passed over. Name several:
+
+              latchctl status --endpoints 10.0.0.1:7401,10.0.0.2:7401,10.0.0.3:7401
+              export LATCHCTL_ENDPOINTS=10.0.0.1:7401,10.0.0.2:7401,10.0.0.3:7401
+              latchctl hold nightly-report
+
+            Exit codes: 0 done, 1 the cluster refused or did not answer, 2 status: no leader or no quorum, \
+            3 hold: the latch was lost, 4 get: no such latch, 64 wrong usage, 130 interrupted twice.
+            """,
+        version: "latchctl \(latchctlVersion)",
+        subcommands: [Status.self, List.self, Get.self, Watch.self, Hold.self])
+}
+
+/// The version of the program, equal to that of latchd.
+let latchctlVersion = "0.1.0-dev"
+
+/// What latchctl exits with.
+enum Exit {
+    /// The cluster refused, or did not answer.
+    static let failure = ExitCode(1)
+    /// `status`: no leader, or no quorum, or no node answered.
+    static let unhealthy = ExitCode(2)
+    /// `hold`: the latch was lost.
+    static let lost = ExitCode(3)
+    /// `get`: no such latch.
+    static let notFound = ExitCode(4)
+    /// A second Ctrl-C.
+    static let interrupted: Int32 = 130
+    /// The reader of our output is gone, as if by SIGPIPE.
+    static let brokenPipe: Int32 = 141
+}

@@ -1,0 +1,54 @@
+import GRPCCore
+import GRPCNIOTransportHTTP2Posix
+package import LatchAPI
+import LatchClient
+
+/// One gRPC connection to one node, with the raw stubs: what a hand-written or stock client sees.
+package struct NodeConnection: Sendable {
+    private let client: GRPCClient<HTTP2ClientTransport.Posix>
+
+    /// Runs `body` with a connection to `endpoint` ("host:port").
+    package static func with<Result: Sendable>(
+        endpoint: String, _ body: (NodeConnection) async throws -> Result
+    ) async throws -> Result {
+        let parts = endpoint.split(separator: ":")
+        guard parts.count == 2, let port = Int(parts[1]) else { throw HarnessError("no endpoint: \(endpoint)") }
+        let transport = try HTTP2ClientTransport.Posix(
+            target: .ipv4(address: String(parts[0]), port: port), transportSecurity: .plaintext)
+        return try await withGRPCClient(transport: transport) { client in
+            try await body(NodeConnection(client: client))
+        }
+    }
+
+    private static func options(_ seconds: Int) -> CallOptions {
+        var options = CallOptions.defaults
+        options.timeout = .seconds(seconds)
+        options.waitForReady = false
+        return options
+    }
+
+    package func status() async throws -> Latchd_V1_StatusResponse {
+        try await Latchd_V1_Cluster.Client(wrapping: client).status(.init(), options: Self.options(2))
+    }
+
+    /// The Atomix latch stub, for calls as the contract writes them.
+    package var latch: Atomix_Leader_LeaderLatchService.Client<HTTP2ClientTransport.Posix> {
+        Atomix_Leader_LeaderLatchService.Client(wrapping: client)
+    }
+
+    package var controller: Atomix_Controller_ControllerService.Client<HTTP2ClientTransport.Posix> {
+        Atomix_Controller_ControllerService.Client(wrapping: client)
+    }
+
+    package var primitives: Atomix_Primitive_PrimitiveService.Client<HTTP2ClientTransport.Posix> {
+        Atomix_Primitive_PrimitiveService.Client(wrapping: client)
+    }
+
+    package var health: Grpc_Health_V1_Health.Client<HTTP2ClientTransport.Posix> {
+        Grpc_Health_V1_Health.Client(wrapping: client)
+    }
+
+    package var cluster: Latchd_V1_Cluster.Client<HTTP2ClientTransport.Posix> {
+        Latchd_V1_Cluster.Client(wrapping: client)
+    }
+}

@@ -1,0 +1,37 @@
+import Testing
+
+@testable import latchd
+
+@Suite("Configuration: what nodes compare (O5)")
+struct ConfigurationIdentityTests {
+    @Test(
+        "the cluster id is FNV-1a of the name",
+        arguments: [
+            ("", 0xCBF2_9CE4_8422_2325 as UInt64), ("a", 0xAF63_DC4C_8601_EC8C),
+            ("foobar", 0x8594_4171_F739_67E8),
+        ])
+    func knownHashes(text: String, hash: UInt64) {
+        #expect(fnv1a(text.utf8) == hash)
+    }
+
+    @Test("member lines are in the order of ids, whatever the file's order, and hold peer addresses")
+    func memberLines() throws {
+        let lines = three.split(separator: "\n")
+        let shuffled = (lines.prefix(4) + lines.dropFirst(4).reversed()).joined(separator: "\n")
+        let settings = try load(shuffled).configuration
+        #expect(settings.memberLines == ["1=a:7301", "2=b:7301", "3=c:7301"])
+        #expect(settings.memberDigest == fnv1a("1=a:7301\n2=b:7301\n3=c:7301\n".utf8))
+        #expect(try settings.memberDigest == load(three).configuration.memberDigest)
+    }
+
+    @Test("another peer address, another id or another name is another cluster")
+    func differences() throws {
+        let base = try load(three).configuration
+        let moved = try load(three.replacing("c:7301", with: "d:7301")).configuration
+        let renamed = try load(three.replacing("demo", with: "demo2")).configuration
+        let clients = try load(three.replacing("c:7401", with: "d:7401")).configuration
+        #expect(base.memberDigest != moved.memberDigest)
+        #expect(base.clusterID != renamed.clusterID)
+        #expect(base.memberDigest == clients.memberDigest)
+    }
+}

@@ -1,0 +1,2 @@
+/// See ``GoldenTests``. The names are those of ``sampleFrames``.
+let goldenFrames: [String: String] = [:]

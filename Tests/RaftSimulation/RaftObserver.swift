@@ -1,0 +1,208 @@
+import BinaryCoding
+package import RaftCore
+
+/// Watches all servers from outside and knows the one true history of the cluster (Figure 3).
+struct RaftObserver: Sendable {
+    private struct Position: Hashable {
+        let index: LogIndex
+        let term: Term
+    }
+
+    private struct Committed {
+        let term: Term
+        let chain: UInt64
+        /// The machine's digest after this entry.
+        var digest: UInt64?
+    }
+
+    /// What was last seen of one server's memory; a crash clears the parts that may fall.
+    private struct View {
+        var term = Term.zero
+        var vote: ServerID?
+        var commitIndex = LogIndex.zero
+        var lastIndex = LogIndex.zero
+        var isLeader = false
+    }
+
+    private var leaders: [Term: ServerID] = [:]
+    /// A hash of each entry ever seen and of all before it: equal means equal logs up to there (I4).
+    private var chains: [Position: UInt64] = [:]
+    private var committed: [Committed] = []
+    private var snapshots: [LogIndex: UInt32] = [:]
+    private var views: [View]
+    private(set) var electionCount = 0
+
+    init(count: Int) {
+        views = Array(repeating: View(), count: count)
+    }
+
+    /// The highest index that any server has committed.
+    var commitIndex: LogIndex { LogIndex(UInt64(committed.count)) }
+
+    func committedTerm(at index: LogIndex) -> Term? {
+        guard index > .zero, index <= commitIndex else { return nil }
+        return committed[Int(index.rawValue) - 1].term
+    }
+
+    /// A server came back with what its disk remembers.
+    mutating func noteStart(_ server: Int, _ raft: Raft) throws(Violation) {
+        views[server] = View(
+            term: raft.currentTerm, vote: raft.votedFor, commitIndex: raft.commitIndex,
+            lastIndex: raft.log.lastIndex)
+        try noteLog(of: raft, from: raft.log.firstIndex)
+    }
+
+    /// After every single step of every server.
+    mutating func noteStep(_ server: Int, _ raft: Raft) throws(Violation) {
+        let old = views[server]
+        try require(
+            raft.currentTerm >= old.term, "I2 term and vote",
+            "\(raft.id) went from term \(old.term) to \(raft.currentTerm)")
+        try require(
+            raft.currentTerm > old.term || old.vote == nil || raft.votedFor == old.vote,
+            "I2 term and vote", "\(raft.id) changed its vote in term \(old.term)")
+        try require(
+            raft.commitIndex >= old.commitIndex && raft.lastApplied <= raft.commitIndex
+                && raft.commitIndex <= raft.log.lastIndex,
+            "I9 index chain", "\(raft.id): \(raft.status.summary)")
+        let isLeader = raft.role == .leader
+        if isLeader, old.isLeader, old.term == raft.currentTerm {
+            try require(
+                raft.log.lastIndex >= old.lastIndex, "I3 leader append-only",
+                "\(raft.id) cut its log from \(old.lastIndex) to \(raft.log.lastIndex)")
+        }
+        if isLeader, leaders[raft.currentTerm] != raft.id { try noteElection(raft) }
+        views[server] = View(
+            term: raft.currentTerm, vote: raft.votedFor, commitIndex: raft.commitIndex,
+            lastIndex: raft.log.lastIndex, isLeader: isLeader)
+    }
+
+    private mutating func noteElection(_ raft: Raft) throws(Violation) {
+        if let other = leaders[raft.currentTerm] {
+            throw Violation(
+                "I1 election safety", "\(other) and \(raft.id) both led term \(raft.currentTerm)")
+        }
+        leaders[raft.currentTerm] = raft.id
+        electionCount += 1
+        try require(
+            raft.log.lastIndex >= commitIndex, "I5 leader completeness",
+            "\(raft.id) leads term \(raft.currentTerm) with a log up to \(raft.log.lastIndex), "
+                + "but \(commitIndex) is committed")
+        var index = max(raft.log.firstIndex, LogIndex(1))
+        while index <= commitIndex {
+            let mine = raft.log.term(at: index)
+            try require(
+                mine == committedTerm(at: index), "I5 leader completeness",
+                "\(raft.id) leads term \(raft.currentTerm) with \(index)@\(String(describing: mine))")
+            index = index.next()
+        }
+    }
+
+    /// The log of `raft` is new from `first` on: the same index and term must mean the same entries (I4).
+    mutating func noteLog(of raft: Raft, from first: LogIndex) throws(Violation) {
+        var index = max(first, raft.log.firstIndex)
+        guard index <= raft.log.lastIndex else { return }
+        var chain = chainBefore(index, in: raft.log)
+        while index <= raft.log.lastIndex {
+            guard let entry = raft.log.entry(at: index) else {
+                throw Violation("I9 index chain", "\(raft.id) has no entry \(index)")
+            }
+            let position = Position(index: index, term: entry.term)
+            let known = chains[position]
+            let computed = chain.map { RaftObserver.chain(after: $0, entry) }
+            if let known, let computed, known != computed {
+                throw Violation(
+                    "I4 log matching", "\(raft.id) has another history of \(index)@\(entry.term)")
+            }
+            guard let value = known ?? computed else {
+                throw Violation(
+                    "I4 log matching", "\(raft.id) has \(index)@\(entry.term), which nobody made")
+            }
+            chains[position] = value
+            chain = value
+            index = index.next()
+        }
+    }
+
+    private func chainBefore(_ index: LogIndex, in log: Log) -> UInt64? {
+        let previous = index.previous()
+        if previous == .zero { return 0 }
+        return log.term(at: previous).flatMap { chains[Position(index: previous, term: $0)] }
+    }
+
+    private static func chain(after previous: UInt64, _ entry: Entry) -> UInt64 {
+        var checksum = CRC32C()
+        checksum.update(previous)
+        checksum.update(entry.index.rawValue)
+        checksum.update(entry.term.rawValue)
+        checksum.update(entry.payload)
+        return UInt64(checksum.value) << 32 | (entry.index.rawValue & 0xFFFF_FFFF)
+    }
+
+    /// A server hands an entry to its machine. True if nobody has applied this index before.
+    mutating func noteApplied(
+        _ entry: Entry, by id: ServerID, disks: [SimulatedDisk]
+    ) throws(Violation) -> Bool {
+        guard let chain = chains[Position(index: entry.index, term: entry.term)] else {
+            throw Violation("I6 committed is for ever", "\(id) applies \(entry.index), unseen before")
+        }
+        if entry.index <= commitIndex {
+            let known = committed[Int(entry.index.rawValue) - 1]
+            try require(
+                known.term == entry.term && known.chain == chain, "I6 committed is for ever",
+                "\(id) applies \(entry.index)@\(entry.term), committed was term \(known.term)")
+            return false
+        }
+        try require(
+            entry.index == commitIndex.next(), "I9 index chain",
+            "\(id) applies \(entry.index) after \(commitIndex)")
+        let holders = disks.filter { $0.holds(entry.index, term: entry.term) }.count
+        try require(
+            holders > disks.count / 2, "I7 committed on a durable majority",
+            "\(id) commits \(entry.index)@\(entry.term), durable on \(holders) of \(disks.count)")
+        committed.append(Committed(term: entry.term, chain: chain))
+        return true
+    }
+
+    /// The machine's digest after `index` is the same on every server (I8).
+    mutating func noteDigest(
+        _ digest: UInt64, at index: LogIndex, of id: ServerID
+    ) throws(Violation) {
+        guard index > .zero else { return }
+        guard index <= commitIndex else {
+            throw Violation("I8 state machine safety", "\(id) has applied \(index), uncommitted")
+        }
+        let position = Int(index.rawValue) - 1
+        guard let known = committed[position].digest else {
+            committed[position].digest = digest
+            return
+        }
+        try require(
+            known == digest, "I8 state machine safety", "\(id) has another state after \(index)")
+    }
+
+    /// Snapshots of one index are equal, byte for byte (I8, I22).
+    mutating func noteSnapshot(
+        _ data: [UInt8], at index: LogIndex, of id: ServerID
+    ) throws(Violation) {
+        let checksum = CRC32C.checksum(data)
+        if let known = snapshots[index] {
+            try require(
+                known == checksum, "I8 state machine safety",
+                "\(id) has other snapshot bytes at \(index)")
+        }
+        snapshots[index] = checksum
+    }
+
+    /// A committed entry never leaves a disk but through a snapshot that holds it.
+    func checkTruncation(_ persist: Persist, of disk: SimulatedDisk, _ id: ServerID)
+        throws(Violation)
+    {
+        guard let first = persist.truncateFrom, !persist.resetsLog else { return }
+        for entry in disk.image.entries where entry.index >= first {
+            try require(
+                committedTerm(at: entry.index) != entry.term, "I6 committed is for ever",
+                "\(id) deletes the committed \(entry.index)@\(entry.term)")
+        }
+    }
+}

@@ -1,0 +1,122 @@
+package import LatchMachine
+package import RaftCore
+
+/// What the second phase has seen so far (I20). T is the upper end of the election timeout.
+struct Judgement: Sendable {
+    var healedAt: UInt64 = 0
+    /// When a leader that is ready was first seen after the heal.
+    var ledSince: UInt64?
+    var term = Term.zero
+    var leader: ServerID?
+    var probe: ReadID?
+    var isProbeGranted = false
+    var probeIndex: LogIndex?
+    var agreedAt: UInt64?
+    var isDone = false
+
+    mutating func noteRead(_ id: ReadID) {
+        if id == probe { isProbeGranted = true }
+    }
+}
+
+extension Simulation {
+    private var timeout: UInt64 { options.settings.electionTimeoutMilliseconds.upperBound }
+
+    /// Everything is well again: what the cluster does from now on, it has to do within bounds.
+    mutating func endFaults() throws(Violation) {
+        areFaultsOver = true
+        network.healForGood()
+        trace.note("all faults end")
+        judgement.healedAt = now
+        for server in servers.indices {
+            servers[server].isSlow = false
+            resume(server)
+            if servers[server].raft == nil { try start(server) }
+            for peer in servers where peer.id != servers[server].id {
+                noteEvidence(server, peer.id, isReachable: true)
+            }
+        }
+        queue.add(.judge, at: now + timeout)
+    }
+
+    /// Every election timeout: is there a leader, does everybody agree, does the term stand still?
+    mutating func judge() throws(Violation) {
+        let elapsed = now - judgement.healedAt
+        queue.add(.judge, at: now + timeout)
+        guard let leader = servers.indices.first(where: { servers[$0].raft?.isReadyToServe == true })
+        else {
+            try require(
+                elapsed < 20 * timeout, "I20 liveness",
+                "no leader \(elapsed) ms after the last fault: " + summaries)
+            judgement.ledSince = nil
+            return
+        }
+        if judgement.ledSince == nil { judgement.ledSince = now }
+        if elapsed < 5 * timeout { return }
+        try stopClients(at: leader)
+        guard judgement.agreedAt == nil else { return try judgeCalm(leader) }
+        if isInAgreement(with: leader) {
+            judgement.agreedAt = now
+            judgement.term = servers[leader].raft?.currentTerm ?? .zero
+            judgement.leader = servers[leader].id
+        }
+        try require(
+            elapsed < 60 * timeout, "I20 liveness",
+            "no agreement \(elapsed) ms after the last fault: " + summaries)
+    }
+
+    /// The clients stop; one last command and one last read show that service goes on.
+    private mutating func stopClients(at leader: Int) throws(Violation) {
+        guard !areClientsStopped else { return }
+        areClientsStopped = true
+        let id = ReadID(nextNumber(at: leader))
+        judgement.probe = id
+        var effects = Effects()
+        try step(leader, .read(id), &effects)
+        try serve(
+            ClientRequest(
+                client: -1, call: 0, origin: -1,
+                command: .openSession(
+                    PrimitiveName(namespace: "sim", name: "last"), timeoutMilliseconds: 60_000)),
+            at: leader, hops: 1, &effects)
+        if case .appended(let index, _) = effects.proposals.last?.result {
+            judgement.probeIndex = index
+        }
+        try execute(effects, at: leader)
+    }
+
+    /// All logs equal, all of them applied everywhere, the read granted, the command applied.
+    private func isInAgreement(with leader: Int) -> Bool {
+        guard let status = servers[leader].raft?.status, judgement.isProbeGranted,
+            let probe = judgement.probeIndex, probe <= status.commitIndex
+        else { return false }
+        return servers.allSatisfy { server in
+            guard let other = server.raft?.status else { return false }
+            return other.lastLogIndex == status.lastLogIndex
+                && other.lastApplied == status.lastLogIndex
+                && other.durableIndex == status.lastLogIndex
+                && other.leader == servers[leader].id && server.inbox.isEmpty
+        }
+    }
+
+    /// After agreement nothing changes any more, and all machines hold the same bytes.
+    private mutating func judgeCalm(_ leader: Int) throws(Violation) {
+        guard let agreedAt = judgement.agreedAt, now - agreedAt >= 4 * timeout else { return }
+        for server in servers {
+            try require(
+                server.raft?.currentTerm == judgement.term && server.raft?.leader == judgement.leader,
+                "I20 liveness", "terms still grow without faults: " + summaries)
+        }
+        let bytes = servers[leader].machine.encodeSnapshot()
+        for server in servers {
+            try require(
+                server.machine.encodeSnapshot() == bytes, "I8 state machine safety",
+                "\(server.id) and \(servers[leader].id) hold different states")
+        }
+        judgement.isDone = true
+    }
+
+    private var summaries: String {
+        servers.map { "\n  \($0.id): \($0.raft?.status.summary ?? "dead")" }.joined()
+    }
+}
