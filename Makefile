@@ -65,7 +65,9 @@ proto: setup ## Generate the Swift code of the .proto files
 	Sources/LatchAPI/Protos/generate
 
 up: ## Start three nodes in containers (docker compose)
-	docker compose up --build --detach --wait
+	@# The very first start is the one at which none of the three volumes is there.
+	LATCHD_START=$$(docker volume inspect latchd-node1 latchd-node2 latchd-node3 2>/dev/null \
+		| grep -q '"Name"' || echo --bootstrap) docker compose up --build --detach --wait
 
 down: ## Stop the containers; their data stays in volumes
 	docker compose down

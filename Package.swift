@@ -109,7 +109,7 @@ let package = Package(
             path: "Tests/RaftSimulation", swiftSettings: strict),
         .target(
             name: "ClusterHarness",
-            dependencies: ["LatchClient", "LatchAPI", grpcCore, grpcTransport, nioCore, nioPosix],
+            dependencies: ["LatchClient", "LatchAPI", grpcCore, grpcTransport, nioCore, nioPosix, protobuf],
             path: "Tests/ClusterHarness", swiftSettings: strict),
         .testTarget(name: "BinaryCodingTests", dependencies: ["BinaryCoding"], swiftSettings: strict),
         .testTarget(
@@ -137,7 +137,7 @@ let package = Package(
         .testTarget(name: "LatchdTests", dependencies: ["latchd"], swiftSettings: strict),
         .testTarget(
             name: "ClusterTests",
-            dependencies: ["ClusterHarness", "LatchClient", "LatchAPI", grpcCore, grpcTransport],
+            dependencies: ["ClusterHarness", "LatchClient", "LatchAPI", grpcCore, grpcTransport, protobuf],
             swiftSettings: strict),
         .testTarget(name: "StructureTests", swiftSettings: strict),
     ]

@@ -34,7 +34,8 @@ package struct ByteWriter: Sendable {
         bytes.append(contentsOf: raw)
     }
 
-    /// Writes a 32-bit count of bytes, then the bytes. The count must fit: callers bound their data.
+    /// Writes a 32-bit count of bytes, then the bytes. The count must fit: callers bound their
+    /// data.
     package mutating func writeBlob(_ blob: some Collection<UInt8>) {
         write(UInt32(blob.count))
         bytes.append(contentsOf: blob)

@@ -13,8 +13,12 @@ package struct CRC32C: Sendable {
             var crc = state
             var offset = 0
             while bytes.count - offset >= 8 {
-                let low = UInt32(littleEndian: bytes.loadUnaligned(fromByteOffset: offset, as: UInt32.self)) ^ crc
-                let high = UInt32(littleEndian: bytes.loadUnaligned(fromByteOffset: offset + 4, as: UInt32.self))
+                let low =
+                    UInt32(
+                        littleEndian: bytes.loadUnaligned(fromByteOffset: offset, as: UInt32.self))
+                    ^ crc
+                let high = UInt32(
+                    littleEndian: bytes.loadUnaligned(fromByteOffset: offset + 4, as: UInt32.self))
                 crc =
                     table[7 &* 256 &+ Int(low & 0xFF)] ^ table[6 &* 256 &+ Int((low >> 8) & 0xFF)]
                     ^ table[5 &* 256 &+ Int((low >> 16) & 0xFF)] ^ table[4 &* 256 &+ Int(low >> 24)]
@@ -53,7 +57,8 @@ package struct CRC32C: Sendable {
         bytes.withUnsafeBytes { checksum($0) }
     }
 
-    /// Eight tables of 256 (slicing by eight), flat: table k holds the CRC of a byte followed by k zeros.
+    /// Eight tables of 256 (slicing by eight), flat: table k holds the CRC of a byte followed by k
+    /// zeros.
     private static let tables: [UInt32] = {
         var tables = [UInt32](repeating: 0, count: 8 * 256)
         for byte in 0..<256 {

@@ -1,5 +1,5 @@
-/// How long to wait between rounds of attempts: doubling, bounded, with jitter so that clients that failed together do
-/// not come back together.
+/// How long to wait between rounds of attempts: doubling, bounded, with jitter so that clients that
+/// failed together do not come back together.
 package struct Backoff: Sendable {
     package let initial: Duration
     package let maximum: Duration
@@ -9,7 +9,8 @@ package struct Backoff: Sendable {
         self.maximum = maximum
     }
 
-    /// The pause after round number `round` (0, 1, 2 …), between half and all of the bound for that round.
+    /// The pause after round number `round` (0, 1, 2 …), between half and all of the bound for that
+    /// round.
     /// - Parameter random: in 0 ..< 1.
     package func pause(afterRound round: Int, random: Double) -> Duration {
         var bound = initial

@@ -62,7 +62,8 @@ struct Redirect: Error, Sendable {
     let leader: Endpoint?
 }
 
-/// The innermost cause is what a person can act on: "connection refused", not "channel isn't ready".
+/// The innermost cause is what a person can act on: "connection refused", not "channel isn't
+/// ready".
 func plainReason(_ error: RPCError) -> String {
     var reason = error.message
     var cause: (any Error)? = error.cause
@@ -79,7 +80,8 @@ func plainReason(_ error: RPCError) -> String {
         ("onnection refused", "connection refused (is latchd running there?)"),
         ("connectTimeout", "no connection in time"), ("onnect timeout", "no connection in time"),
         ("o route to host", "no route to host"), ("onnection reset", "connection reset"),
-        ("nresolvable", "the name cannot be resolved"), ("ailed to resolve", "the name cannot be resolved"),
+        ("nresolvable", "the name cannot be resolved"),
+        ("ailed to resolve", "the name cannot be resolved"),
     ] where reason.contains(sign) {
         return plain
     }

@@ -60,7 +60,8 @@ final class Calls: Sendable {
             backoff: settings.backoff)
     }
 
-    /// Runs `body` against one node after the other until it returns. `body` must be safe to repeat.
+    /// Runs `body` against one node after the other until it returns. `body` must be safe to
+    /// repeat.
     /// - Throws: ``LatchError`` when it cannot work or the time is over, `CancellationError`.
     func perform<Result: Sendable>(
         _ plan: Plan, _ body: @Sendable (Attempt) async throws -> Result
@@ -71,8 +72,8 @@ final class Calls: Sendable {
         var log = AttemptLog()
         var round = 0
         while true {
-            // A redirect names a node that is to be asked next, once a round: two nodes that name each other
-            // must not keep us from the third.
+            // A redirect names a node that is to be asked next, once a round: two nodes that name
+            // each other must not keep us from the third.
             var waiting = order(wanted: plan.wanted)
             var redirected = false
             while !waiting.isEmpty {

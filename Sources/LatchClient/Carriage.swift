@@ -1,7 +1,7 @@
 import Synchronization
 
-/// One transport of an Events stream. It is cut when its first frame takes too long, or when a keep-alive shows that its
-/// node does not answer: a frozen node closes no connection.
+/// One transport of an Events stream. It is cut when its first frame takes too long, or when a
+/// keep-alive shows that its node does not answer: a frozen node closes no connection.
 final class Carriage: Sendable {
     private struct State {
         var call: Task<EventsEnd, Never>?

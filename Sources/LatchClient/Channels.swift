@@ -31,7 +31,8 @@ final class Channels: Sendable {
     }
 
     /// The client for `endpoint`. Never waits: a call on it waits for its connection.
-    /// - Throws: ``LatchError`` after ``shutdown()``, or the transport's error for an address that cannot be.
+    /// - Throws: ``LatchError`` after ``shutdown()``, or the transport's error for an address that
+    ///   cannot be.
     func client(for endpoint: Endpoint) throws -> NodeConnection {
         try state.withLock { state in
             guard !state.isShutDown else { throw LatchError(.shutDown, "the client was shut down") }
@@ -50,7 +51,8 @@ final class Channels: Sendable {
             config: .defaults { config in
                 config.backoff.initial = .milliseconds(100)
                 config.backoff.max = settings.maximumBackoff
-                // A half-open connection is noticed by calls that time out; pings are for idle streams.
+                // A half-open connection is noticed by calls that time out; pings are for idle
+                // streams.
                 config.connection.keepalive = .init(
                     time: .seconds(10), timeout: .seconds(3), allowWithoutCalls: false)
                 // Calls are few and small; a delay would only cost latency.
@@ -58,7 +60,8 @@ final class Channels: Sendable {
             })
     }
 
-    /// The transport traps on an address literal that is none, so only what the system accepts counts as one.
+    /// The transport traps on an address literal that is none, so only what the system accepts
+    /// counts as one.
     private func target(_ endpoint: Endpoint) -> any ResolvableTarget {
         switch endpoint.literal {
         case .ipv4: .ipv4(address: endpoint.host, port: endpoint.port)
@@ -67,7 +70,8 @@ final class Channels: Sendable {
         }
     }
 
-    /// Closes every connection and waits until they are closed. Calls that are under way are cut off.
+    /// Closes every connection and waits until they are closed. Calls that are under way are cut
+    /// off.
     func shutdown() async {
         let channels = state.withLock { state in
             state.isShutDown = true

@@ -51,7 +51,8 @@ public struct ClusterStatus: Sendable, Hashable {
     public var health: Health {
         let answers = nodes.compactMap(\.status)
         guard !answers.isEmpty else { return .unreachable }
-        // Only the highest term counts: a leader of an older one is cut off and does not know it yet.
+        // Only the highest term counts: a leader of an older one is cut off and does not know it
+        // yet.
         let term = currentTerm
         let claims = answers.filter { $0.currentTerm == term }.compactMap(\.leaderID)
         guard let leaderID = claims.first else { return .noLeader }
@@ -62,7 +63,9 @@ public struct ClusterStatus: Sendable, Hashable {
             following.insert(answer.id)
         }
         for member in answers.first(where: { $0.id == leaderID })?.members ?? [] {
-            guard let heard = member.replication?.sinceHeard, heard <= Self.recently else { continue }
+            guard let heard = member.replication?.sinceHeard, heard <= Self.recently else {
+                continue
+            }
             following.insert(member.id)
         }
         return following.count >= needed
@@ -70,7 +73,8 @@ public struct ClusterStatus: Sendable, Hashable {
             : .noQuorum(leader: leaderID, followers: following.count, needed: needed)
     }
 
-    /// How many entries of the log `node` has yet to apply, measured against the highest committed index anyone knows.
+    /// How many entries of the log `node` has yet to apply, measured against the highest committed
+    /// index anyone knows.
     public func lag(of node: Node) -> UInt64? {
         guard let applied = node.status?.lastApplied else { return nil }
         let committed = nodes.compactMap(\.status?.commitIndex).max() ?? 0

@@ -1,5 +1,6 @@
-/// Which node to try first, and which next. The node that answered last is first; nodes that failed come after those
-/// that did not, the longest-ago failure first. Pure: the caller says what happened.
+/// Which node to try first, and which next. The node that answered last is first; nodes that failed
+/// come after those that did not, the longest-ago failure first. Pure: the caller says what
+/// happened.
 package struct EndpointRotation: Sendable {
     /// In the order in which they were given; never empty in use.
     package let endpoints: [Endpoint]
@@ -13,13 +14,15 @@ package struct EndpointRotation: Sendable {
         self.endpoints = endpoints.filter { seen.insert($0).inserted }
     }
 
-    /// Starts with the endpoint at `offset`, so that many clients of one list spread over its nodes.
+    /// Starts with the endpoint at `offset`, so that many clients of one list spread over its
+    /// nodes.
     package init(_ endpoints: [Endpoint], startingAt offset: Int) {
         self.init(endpoints)
         if !self.endpoints.isEmpty { preferred = abs(offset % self.endpoints.count) }
     }
 
-    /// Every endpoint once, best first. `wanted` comes first even if it is not in the list (a redirect) or failed.
+    /// Every endpoint once, best first. `wanted` comes first even if it is not in the list (a
+    /// redirect) or failed.
     package func order(wanted: Endpoint? = nil) -> [Endpoint] {
         let ring = endpoints[preferred...] + endpoints[..<preferred]
         // Equal keys keep the ring's order: `sorted` is stable.

@@ -1,14 +1,16 @@
 import LatchAPI
 import Synchronization
 
-/// The part of a hold that its tasks share, so that they do not keep the ``LatchHold`` itself alive.
+/// The part of a hold that its tasks share, so that they do not keep the ``LatchHold`` itself
+/// alive.
 final class HoldCore: Sendable {
     let session: Session
     let participant: String
     private let output: AsyncStream<HoldState>.Continuation
     private let current: Mutex<HoldState>
 
-    /// A participation that has just begun with `first`. Even if that says that we hold, we wait until the token is known.
+    /// A participation that has just begun with `first`. Even if that says that we hold, we wait
+    /// until the token is known.
     init(
         session: Session, participant: String, first: Atomix_Leader_Latch,
         output: AsyncStream<HoldState>.Continuation
@@ -26,7 +28,8 @@ final class HoldCore: Sendable {
         if position > 1 { output.yield(state) }
     }
 
-    /// The state at this moment: a grant with the deadline of now, or a loss as soon as the deadline has passed.
+    /// The state at this moment: a grant with the deadline of now, or a loss as soon as the
+    /// deadline has passed.
     var state: HoldState {
         let state = current.withLock { $0 }
         let deadline = session.deadline
@@ -76,7 +79,8 @@ final class HoldCore: Sendable {
         }
     }
 
-    /// Reads the fencing token of the grant. The Atomix answer has none. Until it is known we do not hold.
+    /// Reads the fencing token of the grant. The Atomix answer has none. Until it is known we do
+    /// not hold.
     private func grant(ofTerm term: UInt64) async {
         while !Task.isCancelled {
             do {

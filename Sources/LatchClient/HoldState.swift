@@ -1,12 +1,12 @@
 /// The right to act, for a while.
 public struct LatchGrant: Sendable, Hashable {
-    /// Send it with every write to what the latch protects, and refuse there any token smaller than the largest seen:
-    /// only this makes a late write of a former holder harmless.
+    /// Send it with every write to what the latch protects, and refuse there any token smaller than
+    /// the largest seen: only this makes a late write of a former holder harmless.
     public let fencingToken: UInt64
     /// The latch's count of grants.
     public let term: UInt64
-    /// Nobody else can hold the latch before this moment. Keep-alives move it; read ``LatchHold/deadline`` for where it
-    /// is now.
+    /// Nobody else can hold the latch before this moment. Keep-alives move it; read
+    /// ``LatchHold/deadline`` for where it is now.
     public let deadline: ContinuousClock.Instant
 }
 
@@ -36,7 +36,8 @@ public enum LossReason: Sendable, Hashable, CustomStringConvertible {
     /// In words.
     public var description: String {
         switch self {
-        case .sessionEnded: "the session ended on the servers (it expired, or the latch was deleted)"
+        case .sessionEnded:
+            "the session ended on the servers (it expired, or the latch was deleted)"
         case .deadlinePassed: "no keep-alive was acknowledged for a whole TTL"
         case .removed: "the participant was removed from the latch"
         case .failed(let message): message

@@ -1,9 +1,11 @@
 /// When to renew a session of a given TTL, and how long to wait for an answer.
 package struct KeepAliveSchedule: Sendable {
     package let ttl: Duration
-    /// From sending one acknowledged keep-alive to sending the next: a third of the TTL, so that two may be lost.
+    /// From sending one acknowledged keep-alive to sending the next: a third of the TTL, so that
+    /// two may be lost.
     package let period: Duration
-    /// For one node: a fifth of the TTL, so that every node of three is asked before the session ends.
+    /// For one node: a fifth of the TTL, so that every node of three is asked before the session
+    /// ends.
     package let attemptTimeout: Duration
     /// Between two rounds over all nodes.
     package let backoff: Backoff

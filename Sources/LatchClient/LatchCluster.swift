@@ -2,7 +2,8 @@ import LatchAPI
 import SwiftProtobuf
 import Synchronization
 
-/// A `latchd` cluster, seen from an application. Any node answers any call; a node that does not answer is passed over.
+/// A `latchd` cluster, seen from an application. Any node answers any call; a node that does not
+/// answer is passed over.
 ///
 /// ```swift
 /// let cluster = try LatchCluster(endpoints: ["10.0.0.1:7401", "10.0.0.2:7401", "10.0.0.3:7401"])
@@ -22,7 +23,8 @@ public final class LatchCluster: Sendable {
     private let calls: Calls
     private let watches = Mutex<[Int: Task<Void, Never>]>([:])
 
-    /// A cluster reached through `endpoints`, each `host:port` or `[ipv6]:port`. Connects when first used.
+    /// A cluster reached through `endpoints`, each `host:port` or `[ipv6]:port`. Connects when
+    /// first used.
     /// - Throws: ``LatchError`` (`invalidArgument`) if there is no endpoint or one is malformed.
     public init(endpoints: [String], settings: LatchSettings = LatchSettings()) throws {
         let parsed = try endpoints.map { text in
@@ -39,7 +41,8 @@ public final class LatchCluster: Sendable {
     /// The endpoints, without duplicates.
     public var endpoints: [Endpoint] { calls.endpoints }
 
-    /// Ends every watch and closes every connection. Leave holds first: those that are left open end by their TTL.
+    /// Ends every watch and closes every connection. Leave holds first: those that are left open
+    /// end by their TTL.
     public func shutdown() async {
         let running = watches.withLock { watches in Array(watches.values) }
         for watch in running { watch.cancel() }
@@ -49,8 +52,8 @@ public final class LatchCluster: Sendable {
 
     // MARK: Status
 
-    /// Asks every node, those not in the list of endpoints too, and puts the answers together. Nodes that do not answer
-    /// are part of the result.
+    /// Asks every node, those not in the list of endpoints too, and puts the answers together.
+    /// Nodes that do not answer are part of the result.
     /// - Throws: only `CancellationError`.
     public func status() async throws -> ClusterStatus {
         try await ClusterStatus.query(calls)
@@ -67,7 +70,8 @@ public final class LatchCluster: Sendable {
     // MARK: Reading latches
 
     /// One latch, linearizable.
-    /// - Throws: ``LatchError``: `notFound` if nobody ever took part in it or watched it, or it was deleted.
+    /// - Throws: ``LatchError``: `notFound` if nobody ever took part in it or watched it, or it was
+    ///   deleted.
     public func latch(
         _ name: String, namespace: String = LatchCluster.defaultNamespace
     ) async throws -> LatchInfo {
@@ -125,20 +129,23 @@ public final class LatchCluster: Sendable {
 
     // MARK: Watching
 
-    /// The state of a latch now and after every change, for as long as the sequence is read. It goes on through another
-    /// node when one fails, without missing a change if that takes less than `ttl`.
+    /// The state of a latch now and after every change, for as long as the sequence is read. It
+    /// goes on through another node when one fails, without missing a change if that takes less
+    /// than `ttl`.
     ///
-    /// Watching opens a session, which makes the latch exist. The sequence throws a ``LatchError`` if it cannot begin within
-    /// ``LatchSettings/timeout``, or when a node says that it never will; after that it waits for the cluster for ever.
+    /// Watching opens a session, which makes the latch exist. The sequence throws a ``LatchError``
+    /// if it cannot begin within ``LatchSettings/timeout``, or when a node says that it never will;
+    /// after that it waits for the cluster for ever.
     public func watch(
         _ name: String, namespace: String = LatchCluster.defaultNamespace,
-        ttl: Duration = .seconds(30)
+        ttl: Duration = .seconds(10)
     ) throws -> AsyncThrowingStream<WatchEvent, any Error> {
         let name = try LatchName(namespace: namespace, name: name)
         let (stream, output) = AsyncThrowingStream<WatchEvent, any Error>.makeStream()
         let watch = LatchWatch(calls: calls, name: name, ttl: ttl, output: output)
         let number = Int.random(in: .min ... .max)
-        // The lock is held until the task is in the table, so that it cannot take itself out before.
+        // The lock is held until the task is in the table, so that it cannot take itself out
+        // before.
         let task = watches.withLock { watches in
             let task = Task {
                 await watch.run()
@@ -153,12 +160,12 @@ public final class LatchCluster: Sendable {
 
     // MARK: Taking part
 
-    /// Joins a latch and stays in it until ``LatchHold/leave()``. Returns once the place in the queue is taken, which
-    /// need not be the first.
+    /// Joins a latch and stays in it until ``LatchHold/leave()``. Returns once the place in the
+    /// queue is taken, which need not be the first.
     /// - Parameters:
     ///   - participant: unique among the live participants of the latch; nil: a random id.
-    ///   - ttl: how long the session outlives its last keep-alive, 10 ms … 24 h. Somebody else may hold the latch that
-    ///     long after this process died.
+    ///   - ttl: how long the session outlives its last keep-alive, 10 ms … 24 h. Somebody else may
+    ///     hold the latch that long after this process died.
     /// - Throws: ``LatchError``, for example `participantInUse`.
     public func hold(
         _ name: String, namespace: String = LatchCluster.defaultNamespace,
@@ -187,14 +194,15 @@ public final class LatchCluster: Sendable {
                 session: session, participant: participant, first: latch, output: output)
             return LatchHold(core: core, first: latch, states: states)
         } catch {
-            // What joined, or may have joined, must not stay. The caller may be cancelled; this must not be.
+            // What joined, or may have joined, must not stay. The caller may be cancelled; this
+            // must not be.
             await Task { try? await session.close(within: calls.settings.attemptTimeout) }.value
             throw error
         }
     }
 
-    /// Joins a latch for the time of `body`, and leaves it whatever happens. `body` ends by itself when it wants to: watch
-    /// ``LatchHold/states`` or ``LatchHold/grant``.
+    /// Joins a latch for the time of `body`, and leaves it whatever happens. `body` ends by itself
+    /// when it wants to: watch ``LatchHold/states`` or ``LatchHold/grant``.
     public func withHold<Result: Sendable>(
         _ name: String, namespace: String = LatchCluster.defaultNamespace,
         participant: String? = nil, ttl: Duration = .seconds(10),

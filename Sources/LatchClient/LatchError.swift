@@ -2,7 +2,8 @@
 public struct LatchError: Error, Sendable, CustomStringConvertible {
     /// What kind of failure it is.
     public enum Code: String, Sendable {
-        /// The arguments can never work: a bad address, a name that is too long, a TTL out of range.
+        /// The arguments can never work: a bad address, a name that is too long, a TTL out of
+        /// range.
         case invalidArgument
         /// No such latch.
         case notFound

@@ -3,9 +3,9 @@ import Synchronization
 
 /// One participation in one latch: a session that is kept alive, and a place in the queue.
 ///
-/// Being in charge is a pair of token and deadline, never a mere flag: ``grant`` is nil from the deadline on, whether or
-/// not anybody could be asked. The deadline counts from sending the last acknowledged keep-alive, on a clock that goes
-/// on while the machine is suspended.
+/// Being in charge is a pair of token and deadline, never a mere flag: ``grant`` is nil from the
+/// deadline on, whether or not anybody could be asked. The deadline counts from sending the last
+/// acknowledged keep-alive, on a clock that goes on while the machine is suspended.
 public final class LatchHold: Sendable {
     /// The namespace of the latch.
     public let namespace: String
@@ -15,8 +15,9 @@ public final class LatchHold: Sendable {
     public let participant: String
     /// How long the session outlives its last keep-alive.
     public let ttl: Duration
-    /// Every change of state, the current one first. One consumer; ends after ``HoldState/lost(_:)`` or
-    /// ``HoldState/left``. A slow consumer misses the oldest states, never the newest.
+    /// Every change of state, the current one first. One consumer; ends after
+    /// ``HoldState/lost(_:)`` or ``HoldState/left``. A slow consumer misses the oldest states,
+    /// never the newest.
     public let states: AsyncStream<HoldState>
 
     private let core: HoldCore
@@ -49,8 +50,8 @@ public final class LatchHold: Sendable {
         if case .holding(let grant) = state { grant } else { nil }
     }
 
-    /// Leaves the latch; the next participant holds it at once. From the first moment on ``grant`` is nil. Of a hold that
-    /// was lost nothing is left to leave.
+    /// Leaves the latch; the next participant holds it at once. From the first moment on ``grant``
+    /// is nil. Of a hold that was lost nothing is left to leave.
     /// - Throws: ``LatchError`` if no node confirmed it in time: then the session ends by its TTL.
     public func leave() async throws {
         guard core.beginLeaving() else { return await running.value }

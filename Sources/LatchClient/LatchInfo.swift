@@ -6,13 +6,15 @@ public struct LatchInfo: Sendable, Hashable {
     public let namespace: String
     /// The latch's name.
     public let name: String
-    /// Counts grants: one more whenever a participant becomes the holder. Starts again when the latch is deleted.
+    /// Counts grants: one more whenever a participant becomes the holder. Starts again when the
+    /// latch is deleted.
     public let term: UInt64
     /// The participant that holds the latch; nil when nobody does.
     public let holder: String?
     /// In order of arrival, the holder first.
     public let participants: [String]
-    /// The token of the last grant; only ever grows. 0 before the first grant; nil if it could not be read (watch only).
+    /// The token of the last grant; only ever grows. 0 before the first grant; nil if it could not
+    /// be read (watch only).
     public let fencingToken: UInt64?
     /// The log index at which the latch was like this, or a later one at which it still was.
     public let index: UInt64

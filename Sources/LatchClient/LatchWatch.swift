@@ -7,8 +7,8 @@ public enum WatchEvent: Sendable, Hashable {
     case state(LatchInfo)
     /// Changes may have been missed; the current state follows.
     case resynchronized
-    /// The node that was watched through failed. The watch goes on through another; nothing is missed unless
-    /// ``resynchronized`` follows.
+    /// The node that was watched through failed. The watch goes on through another; nothing is
+    /// missed unless ``resynchronized`` follows.
     case interrupted(String)
 }
 
@@ -97,7 +97,8 @@ private actor WatchReporter {
         }
     }
 
-    /// Events carry no token. It belongs to the term, so it is read once a term, and only if it is still the current one.
+    /// Events carry no token. It belongs to the term, so it is read once a term, and only if it is
+    /// still the current one.
     private func token(of latch: Atomix_Leader_Latch) async -> UInt64? {
         if let last, last.term == latch.id, last.fencingToken != nil { return last.fencingToken }
         let name = session.name

@@ -6,8 +6,8 @@ package enum QueuePlace: Sendable, Hashable {
     case waiting(position: Int)
     case holding
 
-    /// The first entry called `participant` is the one that counts: a session joins only when it is the first of its
-    /// id (see ``isTaken(_:in:)``), and later ones stand behind it.
+    /// The first entry called `participant` is the one that counts: a session joins only when it is
+    /// the first of its id (see ``isTaken(_:in:)``), and later ones stand behind it.
     package init(of participant: String, in participants: [String]) {
         switch participants.firstIndex(of: participant) {
         case nil: self = .absent
@@ -16,7 +16,8 @@ package enum QueuePlace: Sendable, Hashable {
         }
     }
 
-    /// The id was in the latch before our own entry. Then "the holder is called like me" would not mean "I hold".
+    /// The id was in the latch before our own entry. Then "the holder is called like me" would not
+    /// mean "I hold".
     package static func isTaken(_ participant: String, in participants: [String]) -> Bool {
         participants.count { $0 == participant } > 1
     }

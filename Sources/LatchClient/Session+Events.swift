@@ -21,9 +21,9 @@ enum EventsEnd: Sendable {
 extension Session {
     typealias Report = @Sendable (SessionEvent) async -> Void
 
-    /// Follows the latch's changes: opens the stream, reads it, and opens it again elsewhere when its node fails. The
-    /// same stream (request id) is resumed as long as the servers have it, so nothing is missed; when they have not, a new
-    /// one is opened and the user is told.
+    /// Follows the latch's changes: opens the stream, reads it, and opens it again elsewhere when
+    /// its node fails. The same stream (request id) is resumed as long as the servers have it, so
+    /// nothing is missed; when they have not, a new one is opened and the user is told.
     func followEvents(_ report: @escaping Report) async -> SessionEnd {
         var stream = book.withLock { $0.takeRequestID() }
         var wanted: Endpoint?
@@ -122,6 +122,9 @@ extension Session {
     {
         let request = Atomix_Leader_EventRequest.with { $0.header = commandHeader(stream) }
         let attempt = try calls.attempt(at: carriage.endpoint, timeout: nil)
+        // A refusal begins with an OPEN_STREAM of its own; it must not undo an opening that did
+        // succeed before.
+        let wasOpen = book.withLock { $0.streams[stream] != nil }
         return try await attempt.events(request) { response in
             var isRefused = false
             for try await part in try response.accepted.get().bodyParts {
@@ -136,12 +139,13 @@ extension Session {
                     } else {
                         // The reason comes with the trailers.
                         isRefused = true
-                        self.book.withLock { $0.refused(stream: stream) }
+                        if !wasOpen { self.book.withLock { $0.refused(stream: stream) } }
                     }
                 case .trailingMetadata(let trailers):
                     guard isRefused else { continue }
                     return .refused(
-                        Refusal(trailers: trailers) ?? Refusal(.other(""), "refused without a reason"))
+                        Refusal(trailers: trailers)
+                            ?? Refusal(.other(""), "refused without a reason"))
                 }
             }
             return .broken(.unreachable, "the node ended the stream")

@@ -40,7 +40,8 @@ final class Session: Sendable {
         self.book = Mutex(book)
     }
 
-    /// Creates a session. A Create whose answer got lost leaves a session without participants, which expires.
+    /// Creates a session. A Create whose answer got lost leaves a session without participants,
+    /// which expires.
     static func open(calls: Calls, name: LatchName, ttl: Duration) async throws -> Session {
         guard ttl >= KeepAliveSchedule.shortest, ttl <= KeepAliveSchedule.longest else {
             throw LatchError(
@@ -68,7 +69,8 @@ final class Session: Sendable {
 
     var deadline: ContinuousClock.Instant { book.withLock { $0.deadline } }
 
-    /// Adds `participant` to the latch and returns its state right after. Retries keep the request id, so it is done once.
+    /// Adds `participant` to the latch and returns its state right after. Retries keep the request
+    /// id, so it is done once.
     func join(_ participant: String) async throws -> Atomix_Leader_Latch {
         let requestID = book.withLock { $0.takeRequestID() }
         let request = Atomix_Leader_LatchRequest.with {
@@ -80,7 +82,8 @@ final class Session: Sendable {
         return response.latch
     }
 
-    /// Keeps the session alive and reports the latch's changes until it ends or the task is cancelled.
+    /// Keeps the session alive and reports the latch's changes until it ends or the task is
+    /// cancelled.
     func run(
         first: (latch: Atomix_Leader_Latch, index: UInt64)?,
         onEvent: @escaping @Sendable (SessionEvent) async -> Void
@@ -159,7 +162,8 @@ final class Session: Sendable {
             } catch is CancellationError {
                 return .cancelled
             } catch {
-                // Not acknowledged: the next turn tries at once, until the deadline ends the session.
+                // Not acknowledged: the next turn tries at once, until the deadline ends the
+                // session.
                 do { try await Task.sleep(for: schedule.backoff.maximum, clock: clock) } catch {
                     return .cancelled
                 }
@@ -173,7 +177,8 @@ final class Session: Sendable {
         plan.timeout = schedule.ttl
         plan.attemptTimeout = schedule.attemptTimeout
         plan.backoff = schedule.backoff
-        // The node that carries the stream is asked first: if it does not answer, the stream is cut too.
+        // The node that carries the stream is asked first: if it does not answer, the stream is cut
+        // too.
         plan.wanted = carrier.withLock { $0?.endpoint }
         plan.onFailure = { [weak self] endpoint in self?.suspect(endpoint) }
         try await calls.perform(plan) { attempt in
@@ -184,7 +189,8 @@ final class Session: Sendable {
         }
     }
 
-    /// `endpoint` does not answer keep-alives, so a stream that it carries may be dead without a sign.
+    /// `endpoint` does not answer keep-alives, so a stream that it carries may be dead without a
+    /// sign.
     private func suspect(_ endpoint: Endpoint) {
         let carriage = carrier.withLock { $0 }
         if let carriage, carriage.endpoint == endpoint { carriage.cut() }

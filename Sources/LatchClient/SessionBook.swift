@@ -1,8 +1,8 @@
 /// What a session knows of itself: ids, acknowledgements, and how long it is certainly alive. Pure.
 ///
-/// Request ids are one counter for Latch and Events (section 4 of the Atomix contract). The deadline counts from the
-/// moment at which an acknowledged keep-alive was *sent*: the servers count from a later one, so they never end the
-/// session before it.
+/// Request ids are one counter for Latch and Events (section 4 of the Atomix contract). The
+/// deadline counts from the moment at which an acknowledged keep-alive was *sent*: the servers
+/// count from a later one, so they never end the session before it.
 package struct SessionBook: Sendable {
     package typealias Instant = ContinuousClock.Instant
 
@@ -46,7 +46,8 @@ package struct SessionBook: Sendable {
         highestIndex = max(highestIndex, index)
     }
 
-    /// A keep-alive that was sent at `sentAt` was acknowledged. Acknowledgements may come out of order.
+    /// A keep-alive that was sent at `sentAt` was acknowledged. Acknowledgements may come out of
+    /// order.
     package mutating func renewed(sentAt: Instant) {
         guard sentAt > renewedAt else { return }
         renewedAt = sentAt
@@ -86,7 +87,8 @@ package struct SessionBook: Sendable {
         if answeredRequestID == stream { answeredRequestID -= 1 }
     }
 
-    /// Streams to list in a keep-alive or Close: those with an id of at most ``answeredRequestID``, ascending.
+    /// Streams to list in a keep-alive or Close: those with an id of at most ``answeredRequestID``,
+    /// ascending.
     package var acknowledgements: [(stream: UInt64, responseID: UInt64)] {
         streams.filter { $0.key <= answeredRequestID }.sorted { $0.key < $1.key }
             .map { (stream: $0.key, responseID: $0.value) }

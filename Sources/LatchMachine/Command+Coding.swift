@@ -28,8 +28,8 @@ extension Command {
         }
     }
 
-    /// The command's bytes: its code, then its fields in the order of declaration, integers big-endian.
-    /// Every command has exactly one encoding.
+    /// The command's bytes: its code, then its fields in the order of declaration, integers big-
+    /// endian. Every command has exactly one encoding.
     package func encoded() -> [UInt8] {
         var writer = ByteWriter(reservingCapacity: 128)
         write(to: &writer)
@@ -93,7 +93,8 @@ extension Command {
             self = .leaderElected(graceMilliseconds: try reader.readNumber("grace"))
         case .openSession:
             self = .openSession(
-                try reader.readPrimitiveName(), timeoutMilliseconds: try reader.readNumber("timeout"))
+                try reader.readPrimitiveName(),
+                timeoutMilliseconds: try reader.readNumber("timeout"))
         case .renew:
             self = .renew(try reader.readRenewals())
         case .closeSession:
@@ -108,7 +109,8 @@ extension Command {
         case .openStream:
             self = .openStream(
                 try reader.readPrimitiveName(), try reader.readNumber("session"),
-                requestID: try reader.readNumber("request id"), index: try reader.readNumber("index"))
+                requestID: try reader.readNumber("request id"),
+                index: try reader.readNumber("index"))
         case .closeGap:
             self = .closeGap(
                 try reader.readNumber("session"), requestID: try reader.readNumber("request id"))
@@ -180,7 +182,8 @@ extension ByteReader {
         for _ in 0..<count {
             expiries.append(
                 Expiry(
-                    session: try readNumber("session"), deadlineMilliseconds: try readNumber("deadline")))
+                    session: try readNumber("session"),
+                    deadlineMilliseconds: try readNumber("deadline")))
         }
         return expiries
     }

@@ -1,6 +1,7 @@
 /// What one log entry asks the machine to do.
 package enum Command: Hashable, Sendable {
-    /// A new leader's first entry: starts the grace for clients to find it (log time, §4 of the design).
+    /// A new leader's first entry: starts the grace for clients to find it (log time, §4 of the
+    /// design).
     case leaderElected(graceMilliseconds: UInt64)
     case openSession(PrimitiveName, timeoutMilliseconds: UInt64)
     /// Keep-alives that arrived together. Ascending session ids; a session may occur once.
@@ -9,11 +10,14 @@ package enum Command: Hashable, Sendable {
     case closeSession(PrimitiveName, SessionID)
     /// Removes the whole primitive with its sessions, whoever asks (S10).
     case deletePrimitive(PrimitiveName)
-    /// Joins the latch. Request id 0 is applied at once, unsequenced and without deduplication (Q4).
+    /// Joins the latch. Request id 0 is applied at once, unsequenced and without deduplication
+    /// (Q4).
     case latch(PrimitiveName, SessionID, requestID: UInt64, participant: String)
-    /// Opens or re-opens an Events stream whose id is `requestID` (section 8). `index` is the client's highest seen.
+    /// Opens or re-opens an Events stream whose id is `requestID` (section 8). `index` is the
+    /// client's highest seen.
     case openStream(PrimitiveName, SessionID, requestID: UInt64, index: UInt64)
-    /// The bounded wait for a gap has ended: every id up to `requestID` that was not applied is void for ever.
+    /// The bounded wait for a gap has ended: every id up to `requestID` that was not applied is
+    /// void for ever.
     case closeGap(SessionID, requestID: UInt64)
     /// Ends sessions whose deadline had passed when the leader looked; each is checked again here.
     case expire([Expiry])
@@ -25,7 +29,8 @@ package struct Renewal: Hashable, Sendable {
     package let session: SessionID
     /// The highest request id the client has an answer for.
     package let acknowledgedRequestID: UInt64
-    /// Every open stream with its last received response id. Streams ≤ `acknowledgedRequestID` not listed are closed.
+    /// Every open stream with its last received response id. Streams ≤ `acknowledgedRequestID` not
+    /// listed are closed.
     package let streams: [StreamAcknowledgement]
 
     package init(
@@ -52,7 +57,8 @@ package struct StreamAcknowledgement: Hashable, Sendable {
 /// A session the leader believes to be past its deadline, as it stood when the leader looked.
 package struct Expiry: Hashable, Sendable {
     package let session: SessionID
-    /// The deadline that had passed, in log time. A renewal since then has moved it: the session lives.
+    /// The deadline that had passed, in log time. A renewal since then has moved it: the session
+    /// lives.
     package let deadlineMilliseconds: UInt64
     package init(session: SessionID, deadlineMilliseconds: UInt64) {
         self.session = session
@@ -62,7 +68,8 @@ package struct Expiry: Hashable, Sendable {
 
 /// The payload of one log entry: a command, who waits for its outcome, and when it was appended.
 package struct LogRecord: Hashable, Sendable {
-    /// The server whose client asked, and that server's number for the call; (0, 0) if nobody waits.
+    /// The server whose client asked, and that server's number for the call; (0, 0) if nobody
+    /// waits.
     package let origin: UInt16
     package let number: UInt64
     /// The leader's log time when it appended the entry, in milliseconds.

@@ -57,8 +57,8 @@ extension Session {
     }
 }
 
-/// A stream as its latch sees it: enough to number a frame without looking at the session.
-/// Ordered and equal by its key alone.
+/// A stream as its latch sees it: enough to number a frame without looking at the session. Ordered
+/// and equal by its key alone.
 struct StreamCursor: Comparable, Sendable {
     let key: StreamKey
     let offset: UInt64

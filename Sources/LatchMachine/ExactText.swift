@@ -18,7 +18,8 @@ struct ExactText: Hashable, Sendable {
 extension String {
     /// Whether both texts are the same bytes: unlike `==`, composed and decomposed accents differ.
     func hasSameBytes(as other: String) -> Bool {
-        utf8.count == other.utf8.count && utf8.elementsEqual(other.utf8)
+        guard utf8.count == other.utf8.count else { return false }
+        return withBytes { mine in other.withBytes { theirs in equal(mine, theirs) } }
     }
 
     /// Feeds the bytes and their count.
@@ -32,4 +33,20 @@ extension String {
         utf8.withContiguousStorageIfAvailable { body(UnsafeRawBufferPointer($0)) }
             ?? Array(utf8).withUnsafeBytes(body)
     }
+}
+
+/// Whether two regions of equal size hold the same bytes, compared eight at a time.
+private func equal(_ left: UnsafeRawBufferPointer, _ right: UnsafeRawBufferPointer) -> Bool {
+    var offset = 0
+    while left.count - offset >= 8 {
+        let mine = left.loadUnaligned(fromByteOffset: offset, as: UInt64.self)
+        let theirs = right.loadUnaligned(fromByteOffset: offset, as: UInt64.self)
+        guard mine == theirs else { return false }
+        offset += 8
+    }
+    while offset < left.count {
+        guard left[offset] == right[offset] else { return false }
+        offset += 1
+    }
+    return true
 }

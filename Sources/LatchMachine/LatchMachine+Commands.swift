@@ -2,7 +2,8 @@ import HashTreeCollections
 
 /// Sequenced commands, each applied once (section 4).
 extension LatchMachine {
-    /// Takes a command in: applies it, holds it, or answers it as before. `key.stream` is its request id.
+    /// Takes a command in: applies it, holds it, or answers it as before. `key.stream` is its
+    /// request id.
     mutating func sequence(
         _ content: CommandContent, _ name: PrimitiveName, _ key: StreamKey, _ step: inout Step
     ) -> Answer {
@@ -23,7 +24,8 @@ extension LatchMachine {
             step.outcomes.append(.streamTaken(key))
             return replay(key, of: name)
         case .apply:
-            // A stream opened here is answered below, with all that the rest of the entry brings it.
+            // A stream opened here is answered below, with all that the rest of the entry brings
+            // it.
             if case .openStream = content { step.unansweredStream = key }
             let answer = perform(content, name, key, &step)
             releaseHeld(of: key.session, name, &step)
@@ -43,7 +45,8 @@ extension LatchMachine {
         releaseHeld(of: id, name, &step)
     }
 
-    /// Applies the held commands that are next now, in order of id, all at this entry's index (Q1, Q3).
+    /// Applies the held commands that are next now, in order of id, all at this entry's index (Q1,
+    /// Q3).
     private mutating func releaseHeld(
         of id: SessionID, _ name: PrimitiveName, _ step: inout Step
     ) {
@@ -54,7 +57,8 @@ extension LatchMachine {
         }
     }
 
-    /// Q4: request id 0 is applied at once and not remembered. A stream cannot be: its id is its name.
+    /// Q4: request id 0 is applied at once and not remembered. A stream cannot be: its id is its
+    /// name.
     private mutating func performUnsequenced(
         _ content: CommandContent, _ name: PrimitiveName, _ key: StreamKey, _ step: inout Step
     ) -> Answer {

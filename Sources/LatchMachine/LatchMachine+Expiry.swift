@@ -46,8 +46,8 @@ extension LatchMachine {
         return expired.sorted { $0.session < $1.session }
     }
 
-    /// A log time after which ``expiredSessions(at:)`` may find something: never later than the true
-    /// one, sometimes earlier. Nil if there are no sessions. Always less than `UInt64.max`.
+    /// A log time after which ``expiredSessions(at:)`` may find something: never later than the
+    /// true one, sometimes earlier. Nil if there are no sessions. Always less than `UInt64.max`.
     package var nextExpiryMilliseconds: UInt64? {
         expiry.first.map { min($0.deadlineMilliseconds, .max - 1) }
     }

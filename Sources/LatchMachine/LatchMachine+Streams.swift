@@ -24,8 +24,8 @@ extension LatchMachine {
         return nil
     }
 
-    /// The answer to an Events call: every frame not yet acknowledged (E4). If the ring has lost one of
-    /// them the stream ends here, with a refusal: never a silent gap (E8, L20).
+    /// The answer to an Events call: every frame not yet acknowledged (E4). If the ring has lost
+    /// one of them the stream ends here, with a refusal: never a silent gap (E8, L20).
     mutating func replay(_ key: StreamKey, of name: PrimitiveName) -> Answer {
         let session = state.sessions[key.session]
         if let position = session?.streamPosition(of: key.stream),
@@ -46,8 +46,8 @@ extension LatchMachine {
         return .refused(refusal)
     }
 
-    /// Every frame of a stream after `responseID`, in order; none if it has them all. Nil if there is
-    /// no such stream or the latch's ring no longer has them.
+    /// Every frame of a stream after `responseID`, in order; none if it has them all. Nil if there
+    /// is no such stream or the latch's ring no longer has them.
     package func frames(of stream: StreamKey, after responseID: UInt64) -> [Frame]? {
         guard let session = state.sessions[stream.session],
             let position = session.streamPosition(of: stream.stream),

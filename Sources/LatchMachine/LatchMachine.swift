@@ -1,7 +1,8 @@
 package import BinaryCoding
 import HashTreeCollections
 
-/// Applies: sessions, latches and streams as a deterministic function of the log (§4 of the design).
+/// Applies: sessions, latches and streams as a deterministic function of the log (§4 of the
+/// design).
 ///
 /// The same entries give the same state, outcomes and digest on every server: no clock, no
 /// randomness, no hash order. Time is what the entries say.
@@ -12,7 +13,8 @@ package struct LatchMachine: Sendable {
 
     /// An empty machine.
     ///
-    /// - Parameter incarnation: the high 16 bits of every fencing token; higher after a restore of a
+    /// - Parameter incarnation: the high 16 bits of every fencing token; higher after a restore of
+    /// a
     ///   backup, so that tokens grow although log indexes went back.
     package init(incarnation: UInt16 = 0, limits: Limits = .standard) {
         state = ReplicatedState(incarnation: incarnation)
@@ -90,8 +92,8 @@ package struct LatchMachine: Sendable {
     struct Step {
         let index: UInt64
         var outcomes: [Outcome] = []
-        /// The stream that this entry's own command opened: its answer comes last and replays all its
-        /// frames, so none is sent before.
+        /// The stream that this entry's own command opened: its answer comes last and replays all
+        /// its frames, so none is sent before.
         var unansweredStream: StreamKey?
     }
 

@@ -16,8 +16,8 @@ extension LogRecord {
     }
 
     /// Builds a record around a command that is already encoded, without looking at it. For the
-    /// leader's path of forwarded commands: what is no command fails when the entry is applied, on all
-    /// servers alike.
+    /// leader's path of forwarded commands: what is no command fails when the entry is applied, on
+    /// all servers alike.
     package static func encode(
         origin: UInt16, number: UInt64, logTimeMilliseconds: UInt64, encodedCommand: [UInt8]
     ) -> [UInt8] {
@@ -28,7 +28,8 @@ extension LogRecord {
         return writer.bytes
     }
 
-    /// Reads what ``encoded()`` or ``encode(origin:number:logTimeMilliseconds:encodedCommand:)`` wrote.
+    /// Reads what ``encoded()`` or ``encode(origin:number:logTimeMilliseconds:encodedCommand:)``
+    /// wrote.
     ///
     /// - Throws: If the bytes are anything else.
     package init(decoding bytes: [UInt8]) throws(DecodingFailure) {
@@ -38,7 +39,8 @@ extension LogRecord {
                 throw .invalid(field: "record version", reason: "\(version) is not known here")
             }
             return LogRecord(
-                origin: try reader.read(UInt16.self, "origin"), number: try reader.readNumber("number"),
+                origin: try reader.read(UInt16.self, "origin"),
+                number: try reader.readNumber("number"),
                 logTimeMilliseconds: try reader.readNumber("log time"),
                 command: try Command(from: &reader))
         }

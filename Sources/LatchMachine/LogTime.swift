@@ -1,4 +1,5 @@
-/// The time that sessions live in: milliseconds that pass only while a leader stamps entries (S5, S7).
+/// The time that sessions live in: milliseconds that pass only while a leader stamps entries (S5,
+/// S7).
 struct LogTime: Sendable {
     /// The highest stamp applied. Never goes back.
     private(set) var nowMilliseconds: UInt64 = 0
@@ -33,8 +34,8 @@ struct LogTime: Sendable {
         nowMilliseconds.addingSaturated(timeoutMilliseconds)
     }
 
-    /// The log time that a session outlives at least: its deadline, or the end of the grace, which is
-    /// never longer than the session's own timeout (§4 of the design).
+    /// The log time that a session outlives at least: its deadline, or the end of the grace, which
+    /// is never longer than the session's own timeout (§4 of the design).
     func effectiveDeadline(of session: Session) -> UInt64 {
         let spared = min(graceMilliseconds, session.timeoutMilliseconds)
         return max(

@@ -1,4 +1,5 @@
-/// What applying one entry means for those who wait. In order: stream frames before the answer (section 8).
+/// What applying one entry means for those who wait. In order: stream frames before the answer
+/// (section 8).
 package enum Outcome: Hashable, Sendable {
     /// The answer to the call that this entry carries; the last outcome of its entry.
     case answer(Answer)
@@ -6,8 +7,8 @@ package enum Outcome: Hashable, Sendable {
     case heldAnswer(SessionID, requestID: UInt64, Answer)
     /// A frame for this stream's subscriber, if there is one here.
     case frame(StreamKey, Frame)
-    /// Somebody (re-)opened this stream: any other transport that carried it before is abandoned (E4).
-    /// Comes before the frames that the new transport is to get.
+    /// Somebody (re-)opened this stream: any other transport that carried it before is abandoned
+    /// (E4). Comes before the frames that the new transport is to get.
     case streamTaken(StreamKey)
     /// This session is gone: calls that wait on it are answered `unknownSession`.
     case sessionEnded(SessionID)
@@ -23,9 +24,11 @@ package enum Answer: Hashable, Sendable {
     case renewed([Bool])
     /// closeSession, deletePrimitive: always succeed.
     case closed
-    /// latch: the state right after the command, and the index at which it was applied (Q1: on a retry the first one).
+    /// latch: the state right after the command, and the index at which it was applied (Q1: on a
+    /// retry the first one).
     case latched(LatchState, index: UInt64)
-    /// openStream: frames not yet acknowledged, in order, OPEN_STREAM first if it is among them (E4).
+    /// openStream: frames not yet acknowledged, in order, OPEN_STREAM first if it is among them
+    /// (E4).
     case streamOpened(StreamKey, replay: [Frame])
     /// latch, openStream: waits for the ids before it. The answer comes as `.heldAnswer`.
     case held

@@ -40,8 +40,8 @@ struct Primitive: Sendable {
         return .joined
     }
 
-    /// Removes all participants of sessions that are gone (ascending); returns whether there were any.
-    /// Whatever their number, the latch passes on once, with one term step (Clarified c).
+    /// Removes all participants of sessions that are gone (ascending); returns whether there were
+    /// any. Whatever their number, the latch passes on once, with one term step (Clarified c).
     mutating func removeParticipants(of gone: [SessionID], token: UInt64) -> Bool {
         func isGone(_ session: SessionID) -> Bool {
             let position = gone.lowerBound { $0 < session }
@@ -66,7 +66,8 @@ struct Primitive: Sendable {
         ring.append(LatchEvent(index: index, state: latch), limits: limits)
     }
 
-    /// The oldest participant holds the latch from now on. With none left the term stays (section 5).
+    /// The oldest participant holds the latch from now on. With none left the term stays (section
+    /// 5).
     private mutating func grant(token: UInt64) {
         latch.holder = latch.participants.first
         guard latch.holder != nil else { return }

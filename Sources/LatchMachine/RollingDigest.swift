@@ -1,8 +1,8 @@
 /// A 64-bit digest of everything applied so far: nodes compare it at equal indexes (I8, I21).
 ///
-/// Each step is `mix(state ^ word)` with `mix(x)`: multiply by an odd constant and fold the high half
-/// onto the low one, twice. Every step is a bijection of the word, so one differing word always
-/// shows at once. It finds accidents and divergence; it is no defence against forgery.
+/// Each step is `mix(state ^ word)` with `mix(x)`: multiply by an odd constant and fold the high
+/// half onto the low one, twice. Every step is a bijection of the word, so one differing word
+/// always shows at once. It finds accidents and divergence; it is no defence against forgery.
 struct RollingDigest: Hashable, Sendable {
     private(set) var value: UInt64
 

@@ -90,8 +90,9 @@ extension Session {
         acknowledge(upTo: requestID)
     }
 
-    /// Q5: the client acknowledges its highest answered id, not a prefix, so one keep-alive is no proof
-    /// that a lower id was answered. Answers go at the keep-alive after the one that covered them.
+    /// Q5: the client acknowledges its highest answered id, not a prefix, so one keep-alive is no
+    /// proof that a lower id was answered. Answers go at the keep-alive after the one that covered
+    /// them.
     private mutating func acknowledge(upTo requestID: UInt64) {
         let covered = answers.lowerBound { $0.requestID <= acknowledgedRequestID }
         if covered > 0 { answers.removeFirst(covered) }

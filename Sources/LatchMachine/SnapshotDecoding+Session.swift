@@ -56,7 +56,8 @@ struct NameTable {
         }
         for _ in 0..<(try reader.readCount("voids", minimumBytesEach: 16)) {
             session.voids.append(
-                VoidRange(first: try reader.readNumber("void"), last: try reader.readNumber("void")))
+                VoidRange(first: try reader.readNumber("void"), last: try reader.readNumber("void"))
+            )
         }
         try session.checkOrder()
         return session

@@ -3,9 +3,11 @@ import DequeModule
 import HashTreeCollections
 
 extension LatchMachine {
-    /// Restores what ``encodeSnapshot()`` wrote: incarnation, index, log time and digest are inside.
+    /// Restores what ``encodeSnapshot()`` wrote: incarnation, index, log time and digest are
+    /// inside.
     ///
-    /// - Throws: If the bytes are anything else: cut, damaged, of another version, or a state that no
+    /// - Throws: If the bytes are anything else: cut, damaged, of another version, or a state that
+    /// no
     ///   log leads to.
     package init(
         snapshot: [UInt8], limits: Limits = .standard
@@ -56,7 +58,8 @@ struct SnapshotDecoder {
         var state = ReplicatedState(incarnation: try reader.read(UInt16.self, "incarnation"))
         state.lastApplied = try reader.readNumber("last applied")
         state.time = LogTime(
-            now: try reader.readNumber("log time"), graceStart: try reader.readNumber("grace start"),
+            now: try reader.readNumber("log time"),
+            graceStart: try reader.readNumber("grace start"),
             grace: try reader.readNumber("grace"))
         state.digest = RollingDigest(try reader.readNumber("digest"))
         let count = try reader.readCount("primitives", minimumBytesEach: 44)
@@ -93,7 +96,8 @@ struct SnapshotDecoder {
         for _ in 0..<eventCount {
             events.append(
                 LatchEvent(
-                    index: try reader.readNumber("event index"), state: try texts.readLatch(from: &reader)
+                    index: try reader.readNumber("event index"),
+                    state: try texts.readLatch(from: &reader)
                 ))
         }
         guard UInt64(events.count) <= newestNumber, events.isEmpty == (newestNumber == 0) else {
@@ -102,7 +106,7 @@ struct SnapshotDecoder {
         let ring = EventRing(newestNumber: newestNumber, events: events)
         var primitive = Primitive(latch: latch, owners: owners, ring: ring)
         try readSessions(of: name, &primitive, &texts, into: &state, from: &reader)
-        for owner in owners where state.session(owner, of: name) == nil {
+        for owner in owners where !primitive.sessions.contains(owner) {
             throw .invalid(field: "owner", reason: "session \(owner) is not open")
         }
         state.primitives[name] = primitive

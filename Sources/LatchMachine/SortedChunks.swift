@@ -58,6 +58,12 @@ struct SortedChunks<Element: Comparable & Sendable>: Sendable, Sequence {
         return true
     }
 
+    /// Whether an equal element is here. A search, unlike the walk of other sequences.
+    func contains(_ element: Element) -> Bool {
+        let place = position(of: element)
+        return place.chunk < chunks.count && chunks[place.chunk][place.offset] == element
+    }
+
     /// Ascending.
     func makeIterator() -> Iterator {
         Iterator(chunks: chunks, place: Position(chunk: 0, offset: 0))

@@ -101,7 +101,8 @@ struct CallTable {
     mutating func requeueLost(before term: Term) -> [NodeCommand] {
         var dropped: [NodeCommand] = []
         for number in calls.keys.sorted() {
-            guard let call = calls[number], case .inFlight(let handed) = call.state, handed < term else { continue }
+            guard let call = calls[number], case .inFlight(let handed) = call.state, handed < term
+            else { continue }
             if case .node(let command) = call.waiter {
                 calls.removeValue(forKey: number)
                 dropped.append(command)
@@ -115,7 +116,9 @@ struct CallTable {
     /// A link to the leader of `term` is up again: frames on the old one may be lost, so what may be sent twice is.
     mutating func requeueRepeatable(of term: Term) {
         for number in calls.keys.sorted() {
-            guard let call = calls[number], call.isRepeatable, call.state == .inFlight(term) else { continue }
+            guard let call = calls[number], call.isRepeatable, call.state == .inFlight(term) else {
+                continue
+            }
             requeue(number)
         }
     }
@@ -150,9 +153,11 @@ extension Command {
     /// The session and request id of a sequenced command (Q1–Q4).
     var sequence: StreamKey? {
         switch self {
-        case .latch(_, let session, let requestID, _), .openStream(_, let session, let requestID, _):
+        case .latch(_, let session, let requestID, _),
+            .openStream(_, let session, let requestID, _):
             requestID == 0 ? nil : StreamKey(session: session, stream: requestID)
-        case .leaderElected, .openSession, .renew, .closeSession, .deletePrimitive, .closeGap, .expire:
+        case .leaderElected, .openSession, .renew, .closeSession, .deletePrimitive, .closeGap,
+            .expire:
             nil
         }
     }

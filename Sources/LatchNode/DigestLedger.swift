@@ -43,10 +43,13 @@ struct DigestLedger {
     }
 
     private func judge(_ row: Row) -> Verdict {
-        guard let own = row.digests.first(where: { $0.server == server })?.digest else { return .agreed }
+        guard let own = row.digests.first(where: { $0.server == server })?.digest else {
+            return .agreed
+        }
         let others = row.digests.filter { $0.digest != own }
         guard let first = others.first else { return .agreed }
         let agreeing = others.filter { $0.digest == first.digest }.count
-        return agreeing >= majority ? .diverged(at: row.index) : .differs(from: first.server, at: row.index)
+        return agreeing >= majority
+            ? .diverged(at: row.index) : .differs(from: first.server, at: row.index)
     }
 }

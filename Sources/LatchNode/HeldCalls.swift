@@ -39,7 +39,9 @@ struct HeldCalls {
             guard let held = sessions[session] else { continue }
             let late = held.filter { $0.value.deadline <= now }.keys
             guard let highest = late.max() else { continue }
-            for id in late { sessions[session]?[id]?.deadline = now.advanced(byMilliseconds: retry) }
+            for id in late {
+                sessions[session]?[id]?.deadline = now.advanced(byMilliseconds: retry)
+            }
             found.append(StreamKey(session: session, stream: highest))
         }
         return found

@@ -11,10 +11,14 @@ extension LatchNode {
     func execute(at now: Instant) {
         let effects = self.effects
         self.effects = Effects()
-        for decision in effects.decisions { logger.debug("raft", metadata: ["decision": "\(decision)"]) }
+        for decision in effects.decisions {
+            logger.debug("raft", metadata: ["decision": "\(decision)"])
+        }
         for envelope in effects.sendNow { send(envelope) }
         if let persist = effects.persist {
-            if !effects.sendAfterPersist.isEmpty { heldEnvelopes.append((persist.id, effects.sendAfterPersist)) }
+            if !effects.sendAfterPersist.isEmpty {
+                heldEnvelopes.append((persist.id, effects.sendAfterPersist))
+            }
             storage.persist(persist)
         }
         if let snapshot = effects.restore, !restore(snapshot) { return }
@@ -44,7 +48,9 @@ extension LatchNode {
                     return false
                 }
             }
-            if entry.index.rawValue.isMultiple(of: DigestLedger.interval), !compareDigest(at: entry.index) {
+            if entry.index.rawValue.isMultiple(of: DigestLedger.interval),
+                !compareDigest(at: entry.index)
+            {
                 return false
             }
         }
@@ -67,7 +73,9 @@ extension LatchNode {
         for outcome in outcomes {
             switch outcome {
             case .answer(let answer):
-                guard record.origin == settings.server.rawValue, let call = calls.remove(record.number) else { continue }
+                guard record.origin == settings.server.rawValue,
+                    let call = calls.remove(record.number)
+                else { continue }
                 finish(call, answer, at: index)
             case .heldAnswer(let session, let requestID, let answer):
                 for waiter in held.remove(session: session, requestID: requestID) {
@@ -101,7 +109,9 @@ extension LatchNode {
             outbox.complete(sink, with: .answer(answer, index: index))
         case .subscriber(let sink):
             outbox.complete(sink, with: .answer(answer, index: index))
-            if case .streamOpened(let key, let replay) = answer { subscribe(sink, to: key, after: replay) }
+            if case .streamOpened(let key, let replay) = answer {
+                subscribe(sink, to: key, after: replay)
+            }
         case .renewals(let groups):
             guard case .renewed(let alive) = answer else { return fail(waiter, .outcomeUnknown) }
             for (sinks, isAlive) in zip(groups, alive) {
@@ -135,7 +145,9 @@ extension LatchNode {
         for call in calls.removeAll() {
             fail(call.waiter, call.state == .waiting ? .shuttingDown : .outcomeUnknown)
         }
-        for sink in renewals.take(limit: .max).sinks.joined() { outbox.complete(sink, with: .failed(.shuttingDown)) }
+        for sink in renewals.take(limit: .max).sinks.joined() {
+            outbox.complete(sink, with: .failed(.shuttingDown))
+        }
         for waiter in held.removeAll() { fail(waiter, .outcomeUnknown) }
         for read in reads.removeAll() { outbox.complete(read.sink, with: .failed(.shuttingDown)) }
         for sink in subscribers.removeAll() { outbox.abandon(sink, because: .shuttingDown) }
@@ -149,7 +161,10 @@ extension LatchNode {
         do {
             machine = try LatchMachine(snapshot: snapshot.data)
         } catch {
-            halt(.invariant("the installed snapshot of \(snapshot.lastIncludedIndex) does not decode: \(error)"))
+            halt(
+                .invariant(
+                    "the installed snapshot of \(snapshot.lastIncludedIndex) does not decode: \(error)"
+                ))
             return false
         }
         lastAppliedTerm = snapshot.lastIncludedTerm
@@ -184,7 +199,8 @@ extension LatchNode {
         let index = LogIndex(machine.lastApplied)
         let term = lastAppliedTerm
         NIOSingletons.posixBlockingThreadPool.submit { [weak self] _ in
-            let snapshot = Snapshot(lastIncludedIndex: index, lastIncludedTerm: term, data: image.encoded())
+            let snapshot = Snapshot(
+                lastIncludedIndex: index, lastIncludedTerm: term, data: image.encoded())
             guard let self else { return }
             if self.inbox.complete({ $0.snapshot = snapshot }) { self.wake() }
         }
@@ -206,10 +222,14 @@ extension LatchNode {
         case .agreed:
             return true
         case .differs(let server, let index):
-            logger.critical("state differs from a peer's", metadata: ["peer": "\(server)", "index": "\(index)"])
+            logger.critical(
+                "state differs from a peer's", metadata: ["peer": "\(server)", "index": "\(index)"])
             return true
         case .diverged(let index):
-            halt(.invariant("state machine safety: a majority has another state than this node at index \(index)"))
+            halt(
+                .invariant(
+                    "state machine safety: a majority has another state than this node at index \(index)"
+                ))
             return false
         }
     }

@@ -16,19 +16,26 @@ extension LatchNode {
                 accept(command, .reply(sink), deadline)
             case .subscribe(let command, let sink):
                 if subscribers.count >= settings.maximumSubscribers {
-                    outbox.complete(sink, with: .failed(.overloaded("this node serves \(subscribers.count) streams")))
+                    outbox.complete(
+                        sink,
+                        with: .failed(.overloaded("this node serves \(subscribers.count) streams")))
                 } else {
                     accept(command, .subscriber(sink), deadline)
                 }
             case .renew(let renewal, let sink):
                 renewals.add(
-                    renewal, sink, due: now.advanced(byMilliseconds: settings.renewalDelayMilliseconds))
+                    renewal, sink,
+                    due: now.advanced(byMilliseconds: settings.renewalDelayMilliseconds))
             case .read(let query, let sink):
                 if reads.count >= settings.maximumPendingCalls {
-                    outbox.complete(sink, with: .failed(.overloaded("this node has \(reads.count) reads waiting")))
+                    outbox.complete(
+                        sink,
+                        with: .failed(.overloaded("this node has \(reads.count) reads waiting")))
                 } else {
                     reads.add(PendingRead(query: query, sink: sink, deadline: deadline))
                 }
+            case .status(let sink):
+                outbox.complete(sink, with: .status(currentStatus))
             case .unsubscribe(let key, let sink):
                 subscribers.remove(key, servedBy: sink)
             }
@@ -71,10 +78,14 @@ extension LatchNode {
     }
 
     /// Commands of a follower's clients join this turn's proposals, if they were meant for this very term.
-    private func takeForwarded(_ forwarded: ForwardedProposals, from server: ServerID, at now: Instant) {
+    private func takeForwarded(
+        _ forwarded: ForwardedProposals, from server: ServerID, at now: Instant
+    ) {
         let numbers = forwarded.proposals.map(\.number)
         guard raft.role == .leader else { return refuse(numbers, .notLeader, to: server) }
-        guard raft.currentTerm == forwarded.term else { return refuse(numbers, .otherTerm, to: server) }
+        guard raft.currentTerm == forwarded.term else {
+            return refuse(numbers, .otherTerm, to: server)
+        }
         for proposal in forwarded.proposals {
             proposals.append((server, proposal.number, proposal.command))
         }
@@ -90,7 +101,8 @@ extension LatchNode {
             Proposal(
                 id: ProposalID(UInt64(position)),
                 payload: LogRecord.encode(
-                    origin: proposal.origin.rawValue, number: proposal.number, logTimeMilliseconds: logTime,
+                    origin: proposal.origin.rawValue, number: proposal.number,
+                    logTimeMilliseconds: logTime,
                     encodedCommand: proposal.command))
         }
         raft.step(.propose(stamped), at: now, into: &effects)
@@ -107,9 +119,11 @@ extension LatchNode {
         effects.proposals.removeAll(keepingCapacity: true)
     }
 
-    private func refuse(_ numbers: [UInt64], _ reason: RefusedProposals.Reason, to server: ServerID) {
+    private func refuse(_ numbers: [UInt64], _ reason: RefusedProposals.Reason, to server: ServerID)
+    {
         guard !numbers.isEmpty else { return }
-        _ = transport.send(.proposalsRefused(RefusedProposals(reason: reason, numbers: numbers)), to: server)
+        _ = transport.send(
+            .proposalsRefused(RefusedProposals(reason: reason, numbers: numbers)), to: server)
     }
 
     private func takeRefusal(of number: UInt64, _ reason: RefusedProposals.Reason) {
@@ -129,8 +143,14 @@ extension LatchNode {
     func dispatch(at now: Instant) {
         flushRenewals(at: now)
         if raft.role == .leader {
-            if raft.isTransferring { stepProposals(at: now) } else { proposeWaiting(raft.currentTerm, at: now) }
-            if reads.canBegin { raft.step(.read(ReadID(reads.begin(at: now))), at: now, into: &effects) }
+            if raft.isTransferring {
+                stepProposals(at: now)
+            } else {
+                proposeWaiting(raft.currentTerm, at: now)
+            }
+            if reads.canBegin {
+                raft.step(.read(ReadID(reads.begin(at: now))), at: now, into: &effects)
+            }
         } else {
             refuseProposals()
             forward(at: now)
@@ -146,7 +166,9 @@ extension LatchNode {
     private func forward(at now: Instant) {
         guard let leader = raft.leader, transport.isConnected(leader) else { return }
         forwardWaiting(to: leader, raft.currentTerm)
-        if reads.canBegin { _ = transport.send(.readIndexRequest(number: reads.begin(at: now)), to: leader) }
+        if reads.canBegin {
+            _ = transport.send(.readIndexRequest(number: reads.begin(at: now)), to: leader)
+        }
     }
 
     private func flushRenewals(at now: Instant) {
@@ -229,8 +251,10 @@ extension LatchNode {
             }
             return .latch(state, index: machine.lastApplied)
         case .list(let namespace, let prefix, let after, let limit):
-            let rows = machine.latches(namespace: namespace, prefix: prefix, after: after, limit: limit)
-            return .latches(rows.map { ListedLatch(name: $0.0, state: $0.1) }, index: machine.lastApplied)
+            let rows = machine.latches(
+                namespace: namespace, prefix: prefix, after: after, limit: limit)
+            return .latches(
+                rows.map { ListedLatch(name: $0.0, state: $0.1) }, index: machine.lastApplied)
         case .primitives(let namespace):
             return .primitives(machine.primitives(namespace: namespace))
         }
@@ -242,7 +266,9 @@ extension LatchNode {
     func leadWork(at now: Instant) {
         guard leadership.isServing else { return }
         let logTime = logClock.advance(to: now)
-        guard !isExpiryInFlight, let next = machine.nextExpiryMilliseconds, next < logTime else { return }
+        guard !isExpiryInFlight, let next = machine.nextExpiryMilliseconds, next < logTime else {
+            return
+        }
         let expired = machine.expiredSessions(at: logTime)
         guard !expired.isEmpty else { return }
         isExpiryInFlight = true
@@ -268,7 +294,9 @@ extension LatchNode {
         leadership.term = term
         leadership.leader = leader
         if gained {
-            propose(.leaderElected(graceMilliseconds: settings.graceMilliseconds), for: .leaderElected, at: now)
+            propose(
+                .leaderElected(graceMilliseconds: settings.graceMilliseconds), for: .leaderElected,
+                at: now)
             scheduleTurn()
         }
         let serves = raft.isReadyToServe
@@ -278,7 +306,7 @@ extension LatchNode {
             logClock.stop()
         }
         leadership.isServing = serves
-        leadership.isReady = role == .leader ? serves : leader.map(transport.isConnected) == true
+        leadership.isReady = role == .leader ? serves : leader.map { transport.isConnected($0) } == true
     }
 
     // MARK: Deadlines
@@ -291,14 +319,17 @@ extension LatchNode {
         if !reads.isEmpty {
             let limit = settings.raft.electionTimeoutMilliseconds.lowerBound
             if now.milliseconds >= limit {
-                reads.restartUnconfirmed(begunBefore: Instant(milliseconds: now.milliseconds - limit))
+                reads.restartUnconfirmed(
+                    begunBefore: Instant(milliseconds: now.milliseconds - limit))
             }
             for (read, wasParked) in reads.removeExpired(at: now) {
                 outbox.complete(read.sink, with: .failed(wasParked ? .gap : .noLeader))
             }
         }
         if !held.isEmpty {
-            for late in held.overdue(at: now, retryAfterMilliseconds: settings.gapTimeoutMilliseconds) {
+            for late in held.overdue(
+                at: now, retryAfterMilliseconds: settings.gapTimeoutMilliseconds)
+            {
                 propose(.closeGap(late.session, requestID: late.stream), for: .closeGap, at: now)
             }
         }
@@ -322,7 +353,7 @@ extension LatchNode {
 }
 
 extension RefusedProposals.Reason {
-    init(_ refusal: RaftCore.Refusal) {
+    init(_ refusal: Refusal) {
         switch refusal {
         case .notLeader: self = .notLeader
         case .transferringLeadership: self = .transferringLeadership

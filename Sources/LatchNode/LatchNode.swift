@@ -82,7 +82,8 @@ package final class LatchNode: @unchecked Sendable {
     ///   not one that a Raft server can start from.
     package init(
         settings: NodeSettings, storage: RaftStorage, recovered: PersistentState,
-        transport configuration: PeerTransport.Configuration, loop: any EventLoop, seed: UInt64, logger: Logger,
+        transport configuration: PeerTransport.Configuration, loop: any EventLoop, seed: UInt64,
+        logger: Logger,
         onHalt: @escaping @Sendable (HaltReason) -> Void
     ) throws {
         let started = NIODeadline.now()
@@ -96,7 +97,8 @@ package final class LatchNode: @unchecked Sendable {
         self.started = started
         inbox = Inbox(capacity: settings.maximumPendingCalls)
         raft = try Raft(
-            id: settings.server, configuration: cluster, settings: settings.raft, seed: seed, restoring: recovered,
+            id: settings.server, configuration: cluster, settings: settings.raft, seed: seed,
+            restoring: recovered,
             at: now)
         if let snapshot = recovered.snapshot {
             machine = try LatchMachine(snapshot: snapshot.data)
@@ -104,17 +106,22 @@ package final class LatchNode: @unchecked Sendable {
             machine = LatchMachine()
         }
         calls = CallTable(firstNumber: UInt64.random(in: .min ... .max))
-        logClock = LogClock(maximumStepMilliseconds: settings.raft.electionTimeoutMilliseconds.lowerBound)
+        logClock = LogClock(
+            maximumStepMilliseconds: settings.raft.electionTimeoutMilliseconds.lowerBound)
         digests = DigestLedger(server: settings.server, majority: cluster.majority)
         lastAppliedTerm = recovered.snapshot?.lastIncludedTerm ?? .zero
         lastSnapshotIndex = recovered.snapshot?.lastIncludedIndex.rawValue ?? 0
         published = Mutex(
             NodeStatus(
-                raft: raft.status, sessions: machine.sessionCount, primitives: machine.primitiveCount, subscribers: 0,
-                pendingCalls: 0, lastApplied: machine.lastApplied, logTimeMilliseconds: machine.logTimeMilliseconds,
+                raft: raft.status, sessions: machine.sessionCount,
+                primitives: machine.primitiveCount, subscribers: 0,
+                pendingCalls: 0, lastApplied: machine.lastApplied,
+                logTimeMilliseconds: machine.logTimeMilliseconds,
                 digest: machine.digest, uptimeMilliseconds: 0, connectedPeers: [], isReady: false))
         let relay = PeerEventRelay()
-        transport = PeerTransport(configuration: configuration, loop: loop) { relay.node?.handle($0) }
+        transport = PeerTransport(configuration: configuration, loop: loop) {
+            relay.node?.handle($0)
+        }
         relay.node = self
     }
 
@@ -186,7 +193,9 @@ package final class LatchNode: @unchecked Sendable {
         switch inbox.offer(request) {
         case .wake: wake()
         case .taken: break
-        case .full: refuse(request, .overloaded("this node has \(settings.maximumPendingCalls) calls waiting"))
+        case .full:
+            refuse(
+                request, .overloaded("this node has \(settings.maximumPendingCalls) calls waiting"))
         case .closed: refuse(request, .shuttingDown)
         }
     }
@@ -194,7 +203,8 @@ package final class LatchNode: @unchecked Sendable {
     private func refuse(_ request: NodeRequest, _ failure: NodeFailure) {
         let sink: any ReplySink
         switch request {
-        case .command(_, let reply), .renew(_, let reply), .read(_, let reply): sink = reply
+        case .command(_, let reply), .renew(_, let reply), .read(_, let reply), .status(let reply):
+            sink = reply
         case .subscribe(_, let subscriber): sink = subscriber
         case .unsubscribe: return
         }
@@ -205,12 +215,8 @@ package final class LatchNode: @unchecked Sendable {
         loop.execute { [self] in turn() }
     }
 
-    /// The node as it was after its last turn.
-    package var status: NodeStatus {
-        var status = published.withLock { $0 }
-        status.uptimeMilliseconds = (NIODeadline.now() - started).nanoseconds.magnitude / 1_000_000
-        return status
-    }
+    /// The node as it was a moment ago, from any thread; ``NodeRequest/status(_:)`` asks for how it is.
+    package var status: NodeStatus { published.withLock { $0 } }
 
     /// Calls `observer` on the node's loop with every change of readiness, beginning with the current one.
     package func observeReadiness(_ observer: @escaping @Sendable (Bool) -> Void) {
@@ -244,11 +250,16 @@ package final class LatchNode: @unchecked Sendable {
             turn()
         case .handshakeRefused(let server, let reason):
             logger.warning(
-                "handshake refused", metadata: ["peer": "\(server.map(String.init(describing:)) ?? "?")", "reason": "\(reason)"])
+                "handshake refused",
+                metadata: [
+                    "peer": "\(server.map(String.init(describing:)) ?? "?")", "reason": "\(reason)",
+                ])
         case .protocolViolation(let server, let reason):
             logger.warning(
                 "peer broke the protocol",
-                metadata: ["peer": "\(server.map(String.init(describing:)) ?? "?")", "reason": "\(reason)"])
+                metadata: [
+                    "peer": "\(server.map(String.init(describing:)) ?? "?")", "reason": "\(reason)",
+                ])
         }
     }
 
@@ -311,20 +322,31 @@ package final class LatchNode: @unchecked Sendable {
         for event in events { raft.step(event, at: now, into: &effects) }
     }
 
+    /// The node as it is; on `loop` only.
+    var currentStatus: NodeStatus {
+        NodeStatus(
+            raft: raft.status, sessions: machine.sessionCount, primitives: machine.primitiveCount,
+            subscribers: subscribers.count, pendingCalls: calls.count + reads.count,
+            lastApplied: machine.lastApplied,
+            logTimeMilliseconds: machine.logTimeMilliseconds, digest: machine.digest,
+            uptimeMilliseconds: (NIODeadline.now() - started).nanoseconds.magnitude / 1_000_000,
+            connectedPeers: settings.members.map(\.id).filter {
+                $0 != settings.server && transport.isConnected($0)
+            },
+            isReady: leadership.isReady)
+    }
+
     /// Publishes the node's status: at once when leadership changed, otherwise every 20 ms at most.
     private func publish(at now: Instant) {
         isPublicationDue = true
-        guard leadership != publishedLeadership || now.milliseconds(since: publishedAt) >= Self.publicationInterval
+        guard
+            leadership != publishedLeadership
+                || now.milliseconds(since: publishedAt) >= Self.publicationInterval
         else { return }
         publishedLeadership = leadership
         publishedAt = now
         isPublicationDue = false
-        let status = NodeStatus(
-            raft: raft.status, sessions: machine.sessionCount, primitives: machine.primitiveCount,
-            subscribers: subscribers.count, pendingCalls: calls.count + reads.count, lastApplied: machine.lastApplied,
-            logTimeMilliseconds: machine.logTimeMilliseconds, digest: machine.digest, uptimeMilliseconds: 0,
-            connectedPeers: settings.members.map(\.id).filter { $0 != settings.server && transport.isConnected($0) },
-            isReady: leadership.isReady)
+        let status = currentStatus
         let changed = published.withLock { published in
             defer { published = status }
             return published.isReady != status.isReady
@@ -336,11 +358,15 @@ package final class LatchNode: @unchecked Sendable {
     /// Wakes the loop at the next deadline. A wake-up already set for an earlier moment stays: it looks again.
     private func scheduleWakeUp(at now: Instant) {
         var next = nextDeadline(at: now)
-        if isPublicationDue { next = min(next, now.advanced(byMilliseconds: Self.publicationInterval)) }
+        if isPublicationDue {
+            next = min(next, now.advanced(byMilliseconds: Self.publicationInterval))
+        }
         if let wakeUpAt, wakeUpAt <= next, wakeUpAt > now { return }
         wakeUp?.cancel()
         wakeUpAt = next
-        wakeUp = loop.scheduleTask(in: .milliseconds(Int64(clamping: next.milliseconds(since: now)))) { [self] in
+        wakeUp = loop.scheduleTask(
+            in: .milliseconds(Int64(clamping: next.milliseconds(since: now)))
+        ) { [self] in
             wakeUpAt = nil
             turn()
         }

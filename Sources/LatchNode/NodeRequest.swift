@@ -35,6 +35,8 @@ package enum NodeRequest: Sendable {
     case renew(Renewal, any ReplySink)
     /// A linearizable read.
     case read(ReadQuery, any ReplySink)
+    /// The node's own status as it stands.
+    case status(any ReplySink)
     /// The subscriber's transport is gone.
     case unsubscribe(StreamKey, any SubscriberSink)
 }
@@ -64,6 +66,7 @@ package enum NodeResult: Sendable {
     case noSuchPrimitive(index: UInt64)
     case latches([ListedLatch], index: UInt64)
     case primitives([PrimitiveName])
+    case status(NodeStatus)
     case failed(NodeFailure)
 }
 

@@ -37,7 +37,8 @@ package struct Member: Sendable, Equatable {
     package let clientHost: String
     package let clientPort: Int
 
-    package init(id: ServerID, peerHost: String, peerPort: Int, clientHost: String, clientPort: Int) {
+    package init(id: ServerID, peerHost: String, peerPort: Int, clientHost: String, clientPort: Int)
+    {
         self.id = id
         self.peerHost = peerHost
         self.peerPort = peerPort

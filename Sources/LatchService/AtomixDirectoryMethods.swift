@@ -12,12 +12,16 @@ extension LatchService {
             Method("/atomix.controller.ControllerService/GetPartitionGroups", kind: .unary) {
                 getPartitionGroups($0, $1)
             },
-            Method("/atomix.primitive.PrimitiveService/GetPrimitives", kind: .unary) { getPrimitives($0, $1) },
+            Method("/atomix.primitive.PrimitiveService/GetPrimitives", kind: .unary) {
+                getPrimitives($0, $1)
+            },
         ]
     }
 
     private func getPartitionGroups(_ call: Call, _ bytes: UnsafeRawBufferPointer) {
-        guard let request = call.decode(Atomix_Controller_GetPartitionGroupsRequest.self, from: bytes) else { return }
+        guard
+            let request = call.decode(Atomix_Controller_GetPartitionGroupsRequest.self, from: bytes)
+        else { return }
         let partition = Atomix_Controller_Partition.with {
             $0.partitionID = 1
             $0.endpoints = membersFromHere.map { member in
@@ -40,19 +44,24 @@ extension LatchService {
     }
 
     private func getPrimitives(_ call: Call, _ bytes: UnsafeRawBufferPointer) {
-        guard let request = call.decode(Atomix_Primitive_GetPrimitivesRequest.self, from: bytes) else { return }
+        guard let request = call.decode(Atomix_Primitive_GetPrimitivesRequest.self, from: bytes)
+        else { return }
         guard request.type.isEmpty || request.type == Self.primitiveType else {
             return call.reply(Atomix_Primitive_GetPrimitivesResponse())
         }
         let namespace = request.namespace.isEmpty ? nil : request.namespace
         let sink = UnarySink(call) { call, result in
-            guard case .primitives(let names) = result else { return call.fail(result.failure(session: 0)) }
+            guard case .primitives(let names) = result else {
+                return call.fail(result.failure(session: 0))
+            }
             call.reply(
                 Atomix_Primitive_GetPrimitivesResponse.with {
                     $0.primitives = names.map { name in
                         .with {
                             $0.type = Self.primitiveType
-                            $0.name = .with { $0.name = name.name; $0.namespace = name.namespace }
+                            $0.name = .with {
+                                $0.name = name.name; $0.namespace = name.namespace
+                            }
                         }
                     }
                 })

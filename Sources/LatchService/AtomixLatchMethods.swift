@@ -22,10 +22,13 @@ extension LatchService {
     }
 
     private func create(_ call: Call, _ bytes: UnsafeRawBufferPointer) {
-        guard let request = call.decode(Atomix_Leader_CreateRequest.self, from: bytes) else { return }
+        guard let request = call.decode(Atomix_Leader_CreateRequest.self, from: bytes) else {
+            return
+        }
         do {
             let header = try AtomixRequest(request.header, isPresent: request.hasHeader)
-            let timeout = try AtomixRequest.timeoutMilliseconds(request.timeout, isPresent: request.hasTimeout)
+            let timeout = try AtomixRequest.timeoutMilliseconds(
+                request.timeout, isPresent: request.hasTimeout)
             let command = Command.openSession(header.primitive, timeoutMilliseconds: timeout)
             node.submit(.command(command, UnarySink(call) { Self.replyToCreate($0, $1) }))
         } catch {
@@ -36,19 +39,27 @@ extension LatchService {
     private static func replyToCreate(_ call: Call, _ result: NodeResult) {
         guard case .answer(.sessionOpened(let session), let index) = result else {
             let failure = result.failure(session: 0)
-            return call.reply(Atomix_Leader_CreateResponse(header: .error(session: 0)), failure: failure)
+            return call.reply(
+                Atomix_Leader_CreateResponse(header: .error(session: 0)), failure: failure)
         }
         // S1: a session id and an index above zero, or the client stays on session 0 for ever.
-        call.reply(Atomix_Leader_CreateResponse(header: .with { $0.sessionID = session; $0.index = index }))
+        call.reply(
+            Atomix_Leader_CreateResponse(
+                header: .with {
+                    $0.sessionID = session; $0.index = index
+                }))
     }
 
     private func keepAlive(_ call: Call, _ bytes: UnsafeRawBufferPointer) {
-        guard let request = call.decode(Atomix_Leader_KeepAliveRequest.self, from: bytes) else { return }
+        guard let request = call.decode(Atomix_Leader_KeepAliveRequest.self, from: bytes) else {
+            return
+        }
         do {
             let header = try AtomixRequest(request.header, isPresent: request.hasHeader)
             let session = header.session
             let renewal = Renewal(
-                primitive: header.primitive, session: session, acknowledgedRequestID: header.requestID,
+                primitive: header.primitive, session: session,
+                acknowledgedRequestID: header.requestID,
                 streams: header.streams)
             node.submit(.renew(renewal, UnarySink(call) { Self.replyToKeepAlive($0, $1, session) }))
         } catch {
@@ -63,8 +74,10 @@ extension LatchService {
         case .renewed(false):
             // S11: never a gRPC error, or the client's keep-alive spins.
             call.reply(
-                Atomix_Leader_KeepAliveResponse(header: .error(session: session)), failure: .unknownSession(session))
-        case .answer, .latch, .unknownSession, .noSuchPrimitive, .latches, .primitives, .failed:
+                Atomix_Leader_KeepAliveResponse(header: .error(session: session)),
+                failure: .unknownSession(session))
+        case .answer, .latch, .unknownSession, .noSuchPrimitive, .latches, .primitives, .status,
+            .failed:
             call.reply(
                 Atomix_Leader_KeepAliveResponse(header: .error(session: session)),
                 failure: result.failure(session: session))
@@ -72,12 +85,16 @@ extension LatchService {
     }
 
     private func close(_ call: Call, _ bytes: UnsafeRawBufferPointer) {
-        guard let request = call.decode(Atomix_Leader_CloseRequest.self, from: bytes) else { return }
+        guard let request = call.decode(Atomix_Leader_CloseRequest.self, from: bytes) else {
+            return
+        }
         do {
             let header = try AtomixRequest(request.header, isPresent: request.hasHeader)
             let isDelete = request.delete
             let command: Command =
-                isDelete ? .deletePrimitive(header.primitive) : .closeSession(header.primitive, header.session)
+                isDelete
+                ? .deletePrimitive(header.primitive)
+                : .closeSession(header.primitive, header.session)
             // S9, S10: a delete is answered with an empty header, a close with its session.
             let session = isDelete ? 0 : header.session
             node.submit(
@@ -85,7 +102,9 @@ extension LatchService {
                     command,
                     UnarySink(call) { call, result in
                         if case .answer(.closed, _) = result {
-                            call.reply(Atomix_Leader_CloseResponse(header: .with { $0.sessionID = session }))
+                            call.reply(
+                                Atomix_Leader_CloseResponse(
+                                    header: .with { $0.sessionID = session }))
                         } else {
                             call.reply(
                                 Atomix_Leader_CloseResponse(header: .error(session: session)),
@@ -98,16 +117,20 @@ extension LatchService {
     }
 
     private func latch(_ call: Call, _ bytes: UnsafeRawBufferPointer) {
-        guard let request = call.decode(Atomix_Leader_LatchRequest.self, from: bytes) else { return }
+        guard let request = call.decode(Atomix_Leader_LatchRequest.self, from: bytes) else {
+            return
+        }
         do throws(Problem) {
             let header = try AtomixRequest(request.header, isPresent: request.hasHeader)
             try AtomixRequest.check(request.participantID, "participant id")
             guard !request.participantID.isEmpty else {
-                throw Problem.refused(Failure(reason: .invalid, message: "the participant id is empty"))
+                throw Problem.refused(
+                    Failure(reason: .invalid, message: "the participant id is empty"))
             }
             let session = header.session
             let command = Command.latch(
-                header.primitive, session, requestID: header.requestID, participant: request.participantID)
+                header.primitive, session, requestID: header.requestID,
+                participant: request.participantID)
             node.submit(.command(command, UnarySink(call) { Self.replyToLatch($0, $1, session) }))
         } catch {
             call.refuse(error) { Atomix_Leader_LatchResponse(header: $0) }
@@ -147,15 +170,21 @@ extension LatchService {
     private static func replyToGet(_ call: Call, _ result: NodeResult, _ session: SessionID) {
         guard case .latch(let state, let index) = result else {
             return call.reply(
-                Atomix_Leader_GetResponse(header: .error(session: session)), failure: result.failure(session: session))
+                Atomix_Leader_GetResponse(header: .error(session: session)),
+                failure: result.failure(session: session))
         }
-        var response = Atomix_Leader_GetResponse(header: .with { $0.sessionID = session; $0.index = index })
+        var response = Atomix_Leader_GetResponse(
+            header: .with {
+                $0.sessionID = session; $0.index = index
+            })
         response.latch = Atomix_Leader_Latch(state)
         call.reply(response)
     }
 
     private func events(_ call: Call, _ bytes: UnsafeRawBufferPointer) {
-        guard let request = call.decode(Atomix_Leader_EventRequest.self, from: bytes) else { return }
+        guard let request = call.decode(Atomix_Leader_EventRequest.self, from: bytes) else {
+            return
+        }
         do throws(Problem) {
             let header = try AtomixRequest(request.header, isPresent: request.hasHeader)
             let key = StreamKey(session: header.session, stream: header.requestID)
@@ -167,7 +196,8 @@ extension LatchService {
             case .malformed(let message):
                 call.finish(GRPCStatus(code: .invalidArgument, message: message))
             case .refused(let failure):
-                let key = StreamKey(session: request.header.sessionID, stream: request.header.requestID)
+                let key = StreamKey(
+                    session: request.header.sessionID, stream: request.header.requestID)
                 call.refuseStream(key, failure)
             }
         }
@@ -181,8 +211,9 @@ extension NodeResult {
         case .failed(let failure): return Failure(failure)
         case .unknownSession: return .unknownSession(session)
         case .answer(.refused(let rejection), _): return Failure(rejection, session: session)
-        case .answer, .renewed, .latch, .noSuchPrimitive, .latches, .primitives:
-            return Failure(reason: .outcomeUnknown, message: "the cluster gave an answer of another kind")
+        case .answer, .renewed, .latch, .noSuchPrimitive, .latches, .primitives, .status:
+            return Failure(
+                reason: .outcomeUnknown, message: "the cluster gave an answer of another kind")
         }
     }
 }

@@ -24,20 +24,26 @@ struct AtomixRequest {
 
     init(_ header: Atomix_Headers_RequestHeader, isPresent: Bool) throws(Problem) {
         guard isPresent else { throw .malformed("the request has no header") }
-        guard header.hasName, !header.name.name.isEmpty else { throw .malformed("the request header has no name") }
+        guard header.hasName, !header.name.name.isEmpty else {
+            throw .malformed("the request header has no name")
+        }
         try Self.check(header.name.name, "name")
         try Self.check(header.name.namespace, "namespace")
         guard header.streams.count <= Self.maximumStreams else {
             throw .refused(
                 Failure(
                     reason: .invalid,
-                    message: "\(header.streams.count) streams are listed, at most \(Self.maximumStreams) are taken"))
+                    message:
+                        "\(header.streams.count) streams are listed, at most \(Self.maximumStreams) are taken"
+                ))
         }
         primitive = PrimitiveName(namespace: header.name.namespace, name: header.name.name)
         session = header.sessionID
         requestID = header.requestID
         index = header.index
-        streams = header.streams.map { StreamAcknowledgement(stream: $0.streamID, responseID: $0.responseID) }
+        streams = header.streams.map {
+            StreamAcknowledgement(stream: $0.streamID, responseID: $0.responseID)
+        }
     }
 
     /// Requires that a text fits the limit on names.
@@ -46,7 +52,9 @@ struct AtomixRequest {
             throw .refused(
                 Failure(
                     reason: .invalid,
-                    message: "the \(field) has \(text.utf8.count) bytes, at most \(Limits.nameBytes) are taken"))
+                    message:
+                        "the \(field) has \(text.utf8.count) bytes, at most \(Limits.nameBytes) are taken"
+                ))
         }
     }
 
@@ -57,13 +65,18 @@ struct AtomixRequest {
         guard isPresent else { return Limits.defaultTimeoutMilliseconds }
         let least = Limits.minimumTimeoutMilliseconds
         let most = Limits.maximumTimeoutMilliseconds
-        let isSane = (0...Int64(most / 1_000)).contains(timeout.seconds) && (0..<1_000_000_000).contains(timeout.nanos)
-        let milliseconds = isSane ? UInt64(timeout.seconds) * 1_000 + UInt64(timeout.nanos) / 1_000_000 : 0
+        let isSane =
+            (0...Int64(most / 1_000)).contains(timeout.seconds)
+            && (0..<1_000_000_000).contains(timeout.nanos)
+        let milliseconds =
+            isSane ? UInt64(timeout.seconds) * 1_000 + UInt64(timeout.nanos) / 1_000_000 : 0
         guard isSane, (least...most).contains(milliseconds) else {
             throw .refused(
                 Failure(
                     reason: .invalid,
-                    message: "the timeout of \(timeout.seconds) s and \(timeout.nanos) ns is outside \(least) ms to 24 h"))
+                    message:
+                        "the timeout of \(timeout.seconds) s and \(timeout.nanos) ns is outside \(least) ms to 24 h"
+                ))
         }
         return milliseconds
     }

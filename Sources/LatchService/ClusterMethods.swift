@@ -2,8 +2,8 @@ import GRPCEdge
 import LatchAPI
 import LatchMachine
 import LatchNode
-import SwiftProtobuf
 import RaftCore
+import SwiftProtobuf
 
 // `latchd.v1.Cluster`: what a person or a script asks about the cluster and its latches, without a session.
 extension LatchService {
@@ -18,32 +18,48 @@ extension LatchService {
 
     private func status(_ call: Call, _ bytes: UnsafeRawBufferPointer) {
         guard call.decode(Latchd_V1_StatusRequest.self, from: bytes) != nil else { return }
-        let status = node.status
-        call.reply(
-            Latchd_V1_StatusResponse.with {
-                $0.cluster = cluster
-                $0.node = Latchd_V1_NodeStatus(status, server: node.settings.server, version: version)
-                $0.members = node.settings.members.map { Latchd_V1_MemberStatus($0, status.raft) }
-            })
+        let (cluster, version, settings) = (cluster, version, node.settings)
+        let sink = UnarySink(call) { call, result in
+            guard case .status(let status) = result else {
+                return call.fail(result.failure(session: 0))
+            }
+            call.reply(
+                Latchd_V1_StatusResponse.with {
+                    $0.cluster = cluster
+                    $0.node = Latchd_V1_NodeStatus(
+                        status, server: settings.server, version: version)
+                    $0.members = settings.members.map { Latchd_V1_MemberStatus($0, status.raft) }
+                })
+        }
+        node.submit(.status(sink))
     }
 
     private func listLatches(_ call: Call, _ bytes: UnsafeRawBufferPointer) {
-        guard let request = call.decode(Latchd_V1_ListLatchesRequest.self, from: bytes) else { return }
+        guard let request = call.decode(Latchd_V1_ListLatchesRequest.self, from: bytes) else {
+            return
+        }
         var after: PrimitiveName?
         if !request.pageToken.isEmpty {
             after = PrimitiveName(pageToken: request.pageToken)
             guard after != nil else {
                 return call.fail(
-                    Failure(reason: .invalid, message: "page_token is not one of ours: start without it"))
+                    Failure(
+                        reason: .invalid, message: "page_token is not one of ours: start without it"
+                    ))
             }
         }
-        let size = request.pageSize == 0 ? Self.defaultPageSize : min(Int(request.pageSize), Self.maximumPageSize)
+        let size =
+            request.pageSize == 0
+            ? Self.defaultPageSize : min(Int(request.pageSize), Self.maximumPageSize)
         let query = ReadQuery.list(
-            namespace: request.hasNamespace ? request.namespace : nil, prefix: request.prefix, after: after,
+            namespace: request.hasNamespace ? request.namespace : nil, prefix: request.prefix,
+            after: after,
             // One more than the page tells whether another page follows.
             limit: size + 1)
         let sink = UnarySink(call) { call, result in
-            guard case .latches(let rows, let index) = result else { return call.fail(result.failure(session: 0)) }
+            guard case .latches(let rows, let index) = result else {
+                return call.fail(result.failure(session: 0))
+            }
             call.reply(
                 Latchd_V1_ListLatchesResponse.with {
                     $0.latches = rows.prefix(size).map { Latchd_V1_LatchEntry($0.name, $0.state) }
@@ -74,8 +90,10 @@ extension LatchService {
                 call.finish(
                     GRPCStatus(
                         code: .notFound,
-                        message: "no latch \"\(name.name)\" in namespace \"\(name.namespace)\": nobody has opened it"))
-            case .answer, .renewed, .unknownSession, .latches, .primitives, .failed:
+                        message:
+                            "no latch \"\(name.name)\" in namespace \"\(name.namespace)\": nobody has opened it"
+                    ))
+            case .answer, .renewed, .unknownSession, .latches, .primitives, .status, .failed:
                 call.fail(result.failure(session: 0))
             }
         }
@@ -89,7 +107,8 @@ extension PrimitiveName {
 
     fileprivate init?(pageToken: String) {
         let parts = pageToken.split(separator: ":", maxSplits: 1, omittingEmptySubsequences: false)
-        guard parts.count == 2, let count = Int(parts[0]), (0...parts[1].utf8.count).contains(count),
+        guard parts.count == 2, let count = Int(parts[0]),
+            (0...parts[1].utf8.count).contains(count),
             let namespace = String(Substring(parts[1].utf8.prefix(count)).utf8),
             let name = String(Substring(parts[1].utf8.dropFirst(count)).utf8)
         else { return nil }

@@ -40,7 +40,9 @@ final class EventsStream: SubscriberSink, @unchecked Sendable {
         case .open:
             send(.openStream, frame, nil)
         case .changed(let state):
-            guard call.bufferedBytes <= Self.maximumBufferedBytes else { return endSlowReader(frame) }
+            guard call.bufferedBytes <= Self.maximumBufferedBytes else {
+                return endSlowReader(frame)
+            }
             send(.response, frame, state)
         case .close:
             send(.closeStream, frame, nil)
@@ -52,7 +54,8 @@ final class EventsStream: SubscriberSink, @unchecked Sendable {
     private func endSlowReader(_ frame: Frame) {
         node.submit(.unsubscribe(key, self))
         send(.closeStream, frame, nil)
-        call.finish(trailers: Failure(reason: .overloaded, message: "events were read too slowly").trailers)
+        call.finish(
+            trailers: Failure(reason: .overloaded, message: "events were read too slowly").trailers)
     }
 
     func abandon(_ reason: AbandonReason) {
@@ -63,7 +66,9 @@ final class EventsStream: SubscriberSink, @unchecked Sendable {
         case .lagged:
             let frame = Frame(responseID: lastResponseID + 1, index: 0, content: .close)
             send(.closeStream, frame, nil)
-            call.finish(trailers: Failure(reason: .gap, message: "events between are no longer kept").trailers)
+            call.finish(
+                trailers: Failure(reason: .gap, message: "events between are no longer kept")
+                    .trailers)
         case .shuttingDown:
             moveElsewhere()
         }
@@ -74,7 +79,9 @@ final class EventsStream: SubscriberSink, @unchecked Sendable {
     private func moveElsewhere() {
         let status = node.status
         let others = node.settings.members.filter { $0.id != node.settings.server }
-        let target = others.first { $0.id == status.raft.leader } ?? others.first { status.connectedPeers.contains($0.id) }
+        let target =
+            others.first { $0.id == status.raft.leader }
+            ?? others.first { status.connectedPeers.contains($0.id) }
         if let target {
             var response = Atomix_Leader_EventResponse(
                 header: .with {

@@ -25,7 +25,9 @@ struct Failure: Equatable, Sendable {
     static func unknownSession(_ session: SessionID) -> Failure {
         Failure(
             reason: .unknownSession,
-            message: "session \(session) is not open on this primitive: it expired, was closed, or never was; create one")
+            message:
+                "session \(session) is not open on this primitive: it expired, was closed, or never was; create one"
+        )
     }
 
     init(reason: Reason, message: String) {
@@ -40,13 +42,17 @@ struct Failure: Equatable, Sendable {
         case .alreadyAcknowledged:
             self.init(
                 reason: .alreadyAcknowledged,
-                message: "the request id was applied and its answer is no longer kept; use the next id")
+                message:
+                    "the request id was applied and its answer is no longer kept; use the next id")
         case .gap:
             self.init(
                 reason: .gap,
-                message: "an earlier request id of the session never came; ids up to this one are void, use the next")
+                message:
+                    "an earlier request id of the session never came; ids up to this one are void, use the next"
+            )
         case .requestMismatch:
-            self.init(reason: .invalid, message: "the request id was used before for another request")
+            self.init(
+                reason: .invalid, message: "the request id was used before for another request")
         case .limit(let text):
             self.init(reason: .overloaded, message: "a limit of the cluster is reached: \(text)")
         }
@@ -55,17 +61,23 @@ struct Failure: Equatable, Sendable {
     init(_ failure: NodeFailure) {
         switch failure {
         case .noLeader:
-            self.init(reason: .noLeader, message: "no leader was found in time; nothing was done, try again")
+            self.init(
+                reason: .noLeader,
+                message: "no leader was found in time; nothing was done, try again")
         case .overloaded(let text):
             self.init(reason: .overloaded, message: "nothing was done: \(text); try again later")
         case .outcomeUnknown:
             self.init(
                 reason: .outcomeUnknown,
-                message: "the command may or may not have been applied; repeat it with the same request id")
+                message:
+                    "the command may or may not have been applied; repeat it with the same request id"
+            )
         case .gap:
             self.init(reason: .gap, message: "the session's earlier requests did not come in time")
         case .shuttingDown:
-            self.init(reason: .noLeader, message: "nothing was done: this node is stopping, use another one")
+            self.init(
+                reason: .noLeader,
+                message: "nothing was done: this node is stopping, use another one")
         }
     }
 }

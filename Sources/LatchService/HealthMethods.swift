@@ -1,9 +1,9 @@
 import GRPCEdge
 import LatchAPI
 import LatchNode
+import NIOCore
 import SwiftProtobuf
 import Synchronization
-import NIOCore
 
 // The standard `grpc.health.v1.Health`: a node serves when it can bring a call to a decision, that is, when it knows a
 // leader and has a link to it.
@@ -24,19 +24,25 @@ extension LatchService {
     ]
 
     private func check(_ call: Call, _ bytes: UnsafeRawBufferPointer) {
-        guard let request = call.decode(Grpc_Health_V1_HealthCheckRequest.self, from: bytes) else { return }
+        guard let request = call.decode(Grpc_Health_V1_HealthCheckRequest.self, from: bytes) else {
+            return
+        }
         guard Self.services.contains(request.service) else {
             return call.finish(
-                GRPCStatus(code: .notFound, message: "this server has no service \"\(request.service)\""))
+                GRPCStatus(
+                    code: .notFound, message: "this server has no service \"\(request.service)\""))
         }
         call.reply(Grpc_Health_V1_HealthCheckResponse(isServing: node.status.isReady))
     }
 
     private func watch(_ call: Call, _ bytes: UnsafeRawBufferPointer, _ watchers: HealthWatchers) {
-        guard let request = call.decode(Grpc_Health_V1_HealthCheckRequest.self, from: bytes) else { return }
+        guard let request = call.decode(Grpc_Health_V1_HealthCheckRequest.self, from: bytes) else {
+            return
+        }
         guard Self.services.contains(request.service) else {
             // By the protocol the stream stays open: the service may come into being.
-            return call.send(Grpc_Health_V1_HealthCheckResponse.with { $0.status = .serviceUnknown })
+            return call.send(
+                Grpc_Health_V1_HealthCheckResponse.with { $0.status = .serviceUnknown })
         }
         watchers.add(call)
     }
@@ -68,7 +74,9 @@ private final class HealthWatchers: Sendable {
                 return Array(watchers.calls.values)
             }
             for call in calls {
-                call.loop.execute { call.send(Grpc_Health_V1_HealthCheckResponse(isServing: isServing)) }
+                call.loop.execute {
+                    call.send(Grpc_Health_V1_HealthCheckResponse(isServing: isServing))
+                }
             }
         }
     }

@@ -48,7 +48,8 @@ extension Call {
         do {
             reply(try FramedMessage(message), trailers: failure?.trailers ?? [])
         } catch {
-            finish(GRPCStatus(code: .internalError, message: "the answer does not encode: \(error)"))
+            finish(
+                GRPCStatus(code: .internalError, message: "the answer does not encode: \(error)"))
         }
     }
 
@@ -57,7 +58,8 @@ extension Call {
         do {
             send(try FramedMessage(message))
         } catch {
-            finish(GRPCStatus(code: .internalError, message: "the message does not encode: \(error)"))
+            finish(
+                GRPCStatus(code: .internalError, message: "the message does not encode: \(error)"))
         }
     }
 

@@ -10,7 +10,7 @@ package struct BackOff: Sendable {
         self.longest = longest
     }
 
-    /// The delay after `failures` failed attempts in a row, with `jitter` from 0 (half) to 1 (full).
+    /// The delay after `failures` failed attempts in a row; `jitter` is from 0 (half) to 1 (full).
     package func delay(afterFailures failures: Int, jitter: Double) -> TimeAmount {
         guard failures > 0 else { return .zero }
         // 2^20 times any sensible first delay is over any sensible bound.

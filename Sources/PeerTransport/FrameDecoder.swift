@@ -22,7 +22,8 @@ extension PeerFrame {
         case .proposalsRefused:
             return .proposalsRefused(try RefusedProposals.decode(from: &reader))
         case .readIndexRequest:
-            return .readIndexRequest(number: try reader.read(UInt64.self, "readIndexRequest.number"))
+            return .readIndexRequest(
+                number: try reader.read(UInt64.self, "readIndexRequest.number"))
         case .readIndexReply:
             let number = try reader.read(UInt64.self, "readIndexReply.number")
             let isConfirmed = try reader.readBool("readIndexReply.isConfirmed")
@@ -30,7 +31,8 @@ extension PeerFrame {
             return .readIndexReply(ReadIndexReply(number: number, index: index))
         case .stateDigest:
             let index = try reader.readLogIndex("stateDigest.index")
-            return .stateDigest(index: index, digest: try reader.read(UInt64.self, "stateDigest.digest"))
+            return .stateDigest(
+                index: index, digest: try reader.read(UInt64.self, "stateDigest.digest"))
         }
     }
 }
@@ -199,7 +201,8 @@ extension InstallSnapshotReply {
         let result: Result
         switch try reader.readResultTag("installSnapshotReply.result") {
         case .expecting:
-            result = .expecting(offset: try reader.readSnapshotOffset("installSnapshotReply.offset"))
+            result = .expecting(
+                offset: try reader.readSnapshotOffset("installSnapshotReply.offset"))
         case .installed:
             result = .installed(matchIndex: try reader.readLogIndex("installSnapshotReply.match"))
         case .matched, .mismatch:
@@ -240,7 +243,9 @@ extension RefusedProposals {
             "proposalsRefused.count", minimumBytesEach: 8, limit: WireLimits.proposalCount)
         var numbers: [UInt64] = []
         numbers.reserveCapacity(count)
-        for _ in 0..<count { numbers.append(try reader.read(UInt64.self, "proposalsRefused.number")) }
+        for _ in 0..<count {
+            numbers.append(try reader.read(UInt64.self, "proposalsRefused.number"))
+        }
         return RefusedProposals(reason: reason, numbers: numbers)
     }
 }

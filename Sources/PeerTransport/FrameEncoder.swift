@@ -4,7 +4,7 @@ import RaftCore
 extension ByteBuffer {
     /// Appends one whole frame: length, type, body, checksum.
     ///
-    /// - Returns: The frame's bytes, or nil when it would be over `limit` (the length field's value);
+    /// - Returns: The size in bytes, or nil when it would be over `limit` (of the length field);
     ///   then neither the buffer nor the seal has changed.
     package mutating func writeFrame(
         _ type: FrameType, seal: inout FrameSeal, limit: Int = .max,

@@ -29,13 +29,15 @@ package struct Hello: Hashable, Sendable {
     package var receiver: ServerID
     package var memberDigest: UInt64
     package var kind: ConnectionKind
+    /// Pings come every quarter of this. The listener does not give up earlier.
+    package var linkTimeoutMilliseconds: UInt32
     /// Random; with the listener's, it makes the connection's checksums its own (N22).
     package var nonce: UInt64
 
     package init(
         protocolVersions: ClosedRange<UInt16>, clusterID: UInt64, clusterName: String,
         sender: ServerID, receiver: ServerID, memberDigest: UInt64, kind: ConnectionKind,
-        nonce: UInt64
+        linkTimeoutMilliseconds: UInt32, nonce: UInt64
     ) {
         self.protocolVersions = protocolVersions
         self.clusterID = clusterID
@@ -44,6 +46,7 @@ package struct Hello: Hashable, Sendable {
         self.receiver = receiver
         self.memberDigest = memberDigest
         self.kind = kind
+        self.linkTimeoutMilliseconds = linkTimeoutMilliseconds
         self.nonce = nonce
     }
 }
@@ -65,7 +68,7 @@ package struct Welcome: Hashable, Sendable {
 }
 
 /// The listener's explicit no. The connection closes after it.
-package struct Refusal: Hashable, Sendable {
+package struct HandshakeRefusal: Hashable, Sendable {
     /// Why. The numbers are part of the protocol.
     package enum Code: UInt8, Hashable, Sendable, CaseIterable {
         case notAHello = 1
@@ -99,6 +102,7 @@ extension Hello {
             body.writeInteger(receiver.rawValue)
             body.writeInteger(memberDigest)
             body.writeInteger(kind.rawValue)
+            body.writeInteger(linkTimeoutMilliseconds)
             body.writeInteger(nonce)
             body.writeText(clusterName)
         }
@@ -121,11 +125,13 @@ extension Hello {
         guard let kind = ConnectionKind(rawValue: code) else {
             throw .invalid(field: "hello.kind", reason: "\(code) is no kind of connection")
         }
+        let linkTimeout = try reader.read(UInt32.self, "hello.linkTimeout")
         let nonce = try reader.read(UInt64.self, "hello.nonce")
         return Hello(
             protocolVersions: lowest...highest, clusterID: clusterID,
             clusterName: try reader.readText("hello.clusterName"), sender: sender,
-            receiver: receiver, memberDigest: memberDigest, kind: kind, nonce: nonce)
+            receiver: receiver, memberDigest: memberDigest, kind: kind,
+            linkTimeoutMilliseconds: linkTimeout, nonce: nonce)
     }
 }
 
@@ -149,7 +155,7 @@ extension Welcome {
     }
 }
 
-extension Refusal {
+extension HandshakeRefusal {
     package func write(to buffer: inout ByteBuffer) {
         var seal = FrameSeal.unbound
         _ = buffer.writeFrame(.refusal, seal: &seal) { body in
@@ -158,12 +164,14 @@ extension Refusal {
         }
     }
 
-    package static func decode(from reader: inout ByteReader) throws(DecodingFailure) -> Refusal {
+    package static func decode(from reader: inout ByteReader) throws(DecodingFailure)
+        -> HandshakeRefusal
+    {
         let number = try reader.read(UInt8.self, "refusal.code")
         guard let code = Code(rawValue: number) else {
             throw .invalid(field: "refusal.code", reason: "\(number) is not a reason")
         }
-        return Refusal(code: code, text: try reader.readText("refusal.text"))
+        return HandshakeRefusal(code: code, text: try reader.readText("refusal.text"))
     }
 }
 

@@ -9,10 +9,12 @@ package struct HandshakeRules: Sendable {
     /// All members but this server, ascending.
     package var peers: [ServerID]
     package var memberDigest: UInt64
+    package var linkTimeoutMilliseconds: UInt64
 
     package init(
         protocolVersions: ClosedRange<UInt16>, clusterID: UInt64, clusterName: String,
-        serverID: ServerID, peers: [ServerID], memberDigest: UInt64
+        serverID: ServerID, peers: [ServerID], memberDigest: UInt64,
+        linkTimeoutMilliseconds: UInt64
     ) {
         self.protocolVersions = protocolVersions
         self.clusterID = clusterID
@@ -20,6 +22,7 @@ package struct HandshakeRules: Sendable {
         self.serverID = serverID
         self.peers = peers
         self.memberDigest = memberDigest
+        self.linkTimeoutMilliseconds = linkTimeoutMilliseconds
     }
 
     /// The Hello for a connection to `receiver`.
@@ -27,14 +30,14 @@ package struct HandshakeRules: Sendable {
         Hello(
             protocolVersions: protocolVersions, clusterID: clusterID, clusterName: clusterName,
             sender: serverID, receiver: receiver, memberDigest: memberDigest, kind: kind,
-            nonce: nonce)
+            linkTimeoutMilliseconds: UInt32(clamping: linkTimeoutMilliseconds), nonce: nonce)
     }
 
     /// The highest protocol version that both speak, or why this server refuses.
     ///
     /// The order matters to people: a stranger is told that it has the wrong cluster or server
     /// before it is told of smaller differences.
-    package func judge(_ hello: Hello) -> Result<UInt16, Refusal> {
+    package func judge(_ hello: Hello) -> Result<UInt16, HandshakeRefusal> {
         let version = min(hello.protocolVersions.upperBound, protocolVersions.upperBound)
         guard protocolVersions.contains(version), hello.protocolVersions.contains(version) else {
             return refuse(
@@ -87,11 +90,13 @@ package struct HandshakeRules: Sendable {
         return nil
     }
 
-    private func refuse(_ code: Refusal.Code, _ text: String) -> Result<UInt16, Refusal> {
-        .failure(Refusal(code: code, text: text))
+    private func refuse(_ code: HandshakeRefusal.Code, _ text: String) -> Result<
+        UInt16, HandshakeRefusal
+    > {
+        .failure(HandshakeRefusal(code: code, text: text))
     }
 
     private func hex(_ value: UInt64) -> String { "0x" + String(value, radix: 16) }
 }
 
-extension Refusal: Error {}
+extension HandshakeRefusal: Error {}

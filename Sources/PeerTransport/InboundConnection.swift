@@ -28,6 +28,7 @@ final class InboundConnection: ChannelInboundHandler {
     private var hasDelivered = false
     private var unansweredPing: UInt64?
     private var silentTicks = 0
+    private var silentTicksAllowed = Int.max
 
     init(of transport: PeerTransport) { self.transport = transport }
 
@@ -76,8 +77,7 @@ final class InboundConnection: ChannelInboundHandler {
     /// Counts a look without a sign of life. Pings come every tick, so silence is death (N8).
     func tick() {
         silentTicks += 1
-        guard let peer else { return }
-        if silentTicks >= transport.configuration.silentTicks(for: peer.kind) { close() }
+        if silentTicks >= silentTicksAllowed { close() }
     }
 
     /// Closes the connection, if it is open.
@@ -120,7 +120,7 @@ extension InboundConnection {
                 return try Hello.decode(from: &reader)
             }
         } catch {
-            refuse(Refusal(code: .notAHello, text: "\(error)"))
+            refuse(HandshakeRefusal(code: .notAHello, text: "\(error)"))
             throw error
         }
         guard let hello else { return false }
@@ -148,6 +148,8 @@ extension InboundConnection {
         self.peer = peer
         phase = .established(peer)
         deadline?.cancel()
+        silentTicksAllowed = transport.configuration.silentTicks(
+            for: hello.kind, dialledWith: hello.linkTimeoutMilliseconds)
         assembler.limit = transport.configuration.maximumFrameBytes
         transport.established(self, server: peer.server, kind: peer.kind)
         return true
@@ -203,7 +205,7 @@ extension InboundConnection {
         context?.writeAndFlush(wrapOutboundOut(bytes), promise: nil)
     }
 
-    private func refuse(_ refusal: Refusal) {
+    private func refuse(_ refusal: HandshakeRefusal) {
         phase = .closed
         guard let context else { return }
         var bytes = ByteBuffer()
@@ -227,7 +229,7 @@ extension InboundConnection {
         transport.emit(.batchEnded)
     }
 
-    /// Reports and closes. In the handshake a Refusal may already be on its way out: then its
+    /// Reports and closes. In the handshake a HandshakeRefusal may already be on its way out: then its
     /// write closes the connection.
     private func fail(_ reason: String) {
         transport.reportViolation(reason, about: peer?.server)

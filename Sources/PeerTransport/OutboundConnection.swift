@@ -26,6 +26,7 @@ final class OutboundConnection: ChannelInboundHandler {
     /// The batch that is being gathered.
     private var batch = ByteBuffer()
     private var isWritable = true
+    private var isFlushing = false
     /// The newest heartbeat that found no room.
     private var heartbeat: PeerFrame?
     private var lastPing: UInt64 = 0
@@ -64,7 +65,7 @@ final class OutboundConnection: ChannelInboundHandler {
 
     func channelWritabilityChanged(context: ChannelHandlerContext) {
         isWritable = context.channel.isWritable
-        if isWritable { sendHeartbeat() }
+        if isWritable, !isFlushing { sendHeartbeat() }
     }
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
@@ -104,7 +105,10 @@ extension OutboundConnection {
     /// Hands the batch to the socket in one write.
     func flush() {
         guard phase == .established, batch.readableBytes > 0, let context else { return }
+        // The write may change the writability, whose handler must not touch the batch.
+        isFlushing = true
         context.writeAndFlush(wrapOutboundOut(batch), promise: nil)
+        isFlushing = false
         // Most writes are done by now; then the batch's memory is ours alone again and is reused.
         if batch.capacity > 1 << 20 { batch = ByteBuffer() } else { batch.clear() }
         if isWritable { sendHeartbeat() }
@@ -177,10 +181,10 @@ extension OutboundConnection {
 
     private func readWelcome() throws(DecodingFailure) -> Bool {
         let answer = try assembler.next(seal: &receiveSeal) {
-            type, reader throws(DecodingFailure) -> Result<Welcome, Refusal> in
+            type, reader throws(DecodingFailure) -> Result<Welcome, HandshakeRefusal> in
             switch type {
             case .welcome: .success(try Welcome.decode(from: &reader))
-            case .refusal: .failure(try Refusal.decode(from: &reader))
+            case .refusal: .failure(try HandshakeRefusal.decode(from: &reader))
             case .hello, .confirm, .ping, .pong, .requestVote, .requestVoteReply, .appendEntries,
                 .appendEntriesReply, .installSnapshot, .installSnapshotReply, .timeoutNow,
                 .proposals, .proposalsRefused, .readIndexRequest, .readIndexReply, .stateDigest:

@@ -75,7 +75,8 @@ extension PeerTransport.Configuration {
     var handshakeRules: HandshakeRules {
         HandshakeRules(
             protocolVersions: protocolVersions, clusterID: clusterID, clusterName: clusterName,
-            serverID: serverID, peers: peers.map(\.id).sorted(), memberDigest: memberDigest)
+            serverID: serverID, peers: peers.map(\.id).sorted(), memberDigest: memberDigest,
+            linkTimeoutMilliseconds: linkTimeoutMilliseconds)
     }
 
     var backOff: BackOff {
@@ -96,6 +97,12 @@ extension PeerTransport.Configuration {
         case .main: 4
         case .snapshot: ticks(in: snapshotLinkTimeoutMilliseconds)
         }
+    }
+
+    /// The same for a connection whose dialler has its own idea of the link timeout, and pings
+    /// accordingly; at most an hour, since the number is a stranger's.
+    func silentTicks(for kind: ConnectionKind, dialledWith milliseconds: UInt32) -> Int {
+        max(silentTicks(for: kind), ticks(in: min(UInt64(milliseconds), 3_600_000)))
     }
 
     /// The looks without a chunk after which a snapshot connection is closed.

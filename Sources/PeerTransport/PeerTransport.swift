@@ -87,10 +87,13 @@ package final class PeerTransport: @unchecked Sendable {
         unflushed.removeAll(keepingCapacity: true)
     }
 
-    /// Whether the outbound link to `server` has finished its handshake and has not closed.
-    package func isConnected(_ server: ServerID) -> Bool {
+    /// Whether our connection of this kind to `server` has finished its handshake and is open.
+    package func isConnected(_ server: ServerID, by kind: ConnectionKind = .main) -> Bool {
         loop.assertInEventLoop()
-        return mainLinks[server]?.isUp ?? false
+        switch kind {
+        case .main: return mainLinks[server]?.isUp ?? false
+        case .snapshot: return snapshotLinks[server]?.isUp ?? false
+        }
     }
 
     /// Closes every connection with `server`. Both sides then reconnect.

@@ -1,5 +1,6 @@
 extension Raft {
-    /// Figure 2, AppendEntries, receiver steps 2 to 5. Step 1 (the term) was taken by `acceptLeader`.
+    /// Figure 2, AppendEntries, receiver steps 2 to 5. Step 1 (the term) was taken by
+    /// `acceptLeader`.
     mutating func handleAppendEntries(
         _ append: AppendEntries, from leader: ServerID, into effects: inout Effects
     ) {
@@ -9,13 +10,15 @@ extension Raft {
         }
         let lastNewIndex = append.prevLogIndex.advanced(by: append.entries.count)
         storeEntries(append, into: &effects)
-        // C9: commit no further than this message vouches for; what follows may be another leader's.
+        // C9: commit no further than this message vouches for; what follows may be another
+        // leader's.
         commit(through: min(append.leaderCommit, lastNewIndex), into: &effects)
         // Leader Completeness: the leader has every entry that is committed here.
         replyMatched(append, through: max(lastNewIndex, commitIndex), to: leader, into: &effects)
     }
 
-    /// Step 1: "reply false if term < currentTerm". Our term in the reply makes the old leader step down.
+    /// Step 1: "reply false if term < currentTerm". Our term in the reply makes the old leader step
+    /// down.
     mutating func refuseStaleAppend(
         _ append: AppendEntries, of message: Message, into effects: inout Effects
     ) {
@@ -24,7 +27,8 @@ extension Raft {
         replyMismatch(append, to: message.from, into: &effects)
     }
 
-    /// Step 2: "reply false if log doesn't contain an entry at prevLogIndex whose term matches prevLogTerm".
+    /// Step 2: "reply false if log doesn't contain an entry at prevLogIndex whose term matches
+    /// prevLogTerm".
     private func refusalOfPrevious(_ append: AppendEntries) -> AppendRefusal? {
         guard append.prevLogIndex <= log.lastIndex else {
             return .gap(prevLogIndex: append.prevLogIndex, lastLogIndex: log.lastIndex)
@@ -75,7 +79,8 @@ extension Raft {
             let reply = AppendEntriesReply(result: .matched(index), readRound: append.readRound)
             send(.appendEntriesReply(reply), to: leader, into: &effects)
         } else {
-            let reply = AppendEntriesReply(result: .matched(matchIndex), readRound: append.readRound)
+            let reply = AppendEntriesReply(
+                result: .matched(matchIndex), readRound: append.readRound)
             sendAfterPersist(.appendEntriesReply(reply), to: leader, into: &effects)
         }
     }

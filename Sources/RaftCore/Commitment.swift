@@ -3,14 +3,16 @@ extension Raft {
     mutating func advanceCommitIndex(into effects: inout Effects) {
         let index = LogIndex(
             majorityValue(own: persistence.durableIndex.rawValue) { $0.matchIndex.rawValue })
-        // §5.4.2: only entries of the current term commit by counting; earlier ones commit below them.
+        // §5.4.2: only entries of the current term commit by counting; earlier ones commit below
+        // them.
         guard index > commitIndex, log.term(at: index) == currentTerm else { return }
         commit(through: index, into: &effects)
         sendCommitNotices(into: &effects)
         if commitIndex >= leadership.noOpIndex { releaseHeldReads(into: &effects) }
     }
 
-    /// Figure 2, "If commitIndex > lastApplied": hands the newly committed entries to the host, in order.
+    /// Figure 2, "If commitIndex > lastApplied": hands the newly committed entries to the host, in
+    /// order.
     mutating func commit(through index: LogIndex, into effects: inout Effects) {
         guard index > commitIndex else { return }
         precondition(index <= log.lastIndex, "only entries that are here can be committed here")

@@ -1,4 +1,5 @@
-/// Why a server did what it did, so that a trace reads as a story. Printing and logging are the host's business.
+/// Why a server did what it did, so that a trace reads as a story. Printing and logging are the
+/// host's business.
 package enum Decision: Sendable, Equatable {
     // Terms and roles
     case adoptedTerm(Term, from: ServerID)

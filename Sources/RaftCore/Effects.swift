@@ -38,7 +38,8 @@ package struct Persist: Sendable, Equatable {
     package var truncateFrom: LogIndex?
     /// Contiguous entries, first one at `truncateFrom` where that is set.
     package var append: [Entry] = []
-    /// Delete every entry up to and including this index: the snapshot in this or an earlier persist covers it.
+    /// Delete every entry up to and including this index: the snapshot in this or an earlier
+    /// persist covers it.
     package var purgeThrough: LogIndex?
 
     package init(id: PersistID) { self.id = id }

@@ -10,7 +10,8 @@ struct Election: Sendable {
 
     // Evidence (see `Evidence.swift`). It hastens elections; safety never rests on it.
 
-    /// Ascending. Servers whose link closed and whose reconnect was refused, and that were silent since.
+    /// Ascending. Servers whose link closed and whose reconnect was refused, and that were silent
+    /// since.
     var unreachable: [ServerID] = []
     /// The leader that evidence says is gone, until a leader is heard.
     var suspect: ServerID?
@@ -49,7 +50,8 @@ extension Raft {
     /// The other servers, ascending.
     var others: [ServerID] { configuration.voters.filter { $0 != id } }
 
-    /// §5.1: "if one server's current term is smaller than the other's, it updates its current term".
+    /// §5.1: "if one server's current term is smaller than the other's, it updates its current
+    /// term".
     mutating func adoptTerm(of message: Message, into effects: inout Effects) {
         precondition(message.term > currentTerm, "a term never falls (§5.1)")
         effects.decisions.append(.adoptedTerm(message.term, from: message.from))
@@ -182,13 +184,15 @@ extension Raft {
     /// §5.2: "a candidate wins an election if it receives votes from a majority of the servers".
     private mutating func countBallot(into effects: inout Effects) {
         let isPreVote = role == .preCandidate
-        if election.ballot.granted.count >= configuration.majority {
+        // Its own vote is among them: a leader's term is durable before it states it.
+        let ballot = election.ballot
+        if ballot.granted.count >= configuration.majority, ballot.granted.contains(id) {
             if isPreVote {
                 startElection(isLeadershipTransfer: false, into: &effects)
             } else {
                 becomeLeader(into: &effects)
             }
-        } else if election.ballot.refused.count > configuration.voters.count - configuration.majority {
+        } else if ballot.refused.count > configuration.voters.count - configuration.majority {
             // The deadline stands: it says when to try again.
             effects.decisions.append(.lostElection(term: ballotTerm, isPreVote: isPreVote))
             role = .follower

@@ -37,11 +37,13 @@ package struct PersistentState: Equatable, Sendable {
     package var currentTerm: Term
     package var votedFor: ServerID?
     package var snapshot: Snapshot?
-    /// Contiguous entries. The first index is at most one past the snapshot's: a tail is kept for slow followers.
+    /// Contiguous entries. The first index is at most one past the snapshot's: a tail is kept for
+    /// slow followers.
     package var entries: [Entry]
 
     package init(
-        currentTerm: Term = .zero, votedFor: ServerID? = nil, snapshot: Snapshot? = nil, entries: [Entry] = []
+        currentTerm: Term = .zero, votedFor: ServerID? = nil, snapshot: Snapshot? = nil,
+        entries: [Entry] = []
     ) {
         self.currentTerm = currentTerm
         self.votedFor = votedFor

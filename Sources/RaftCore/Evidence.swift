@@ -67,9 +67,9 @@ extension Raft {
 
     /// When a campaign that has not won is repeated.
     ///
-    /// While evidence stands, soon: a voter may get the same evidence a few milliseconds later than we
-    /// did. The pause doubles each time, is longer for a real election (it waits for disks), never
-    /// exceeds an election timeout, and is short only a bounded number of times.
+    /// While evidence stands, soon: a voter may get the same evidence a few milliseconds later than
+    /// we did. The pause doubles each time, is longer for a real election (it waits for disks),
+    /// never exceeds an election timeout, and is short only a bounded number of times.
     mutating func campaignTimeout() -> Instant {
         let ordinary = electionTimeout()
         guard isSuspectGone, election.hastenedCampaigns < Raft.hastenedCampaignLimit else {

@@ -73,7 +73,8 @@ struct Leadership: Sendable {
         let deadline: Instant
     }
 
-    /// The no-op that opened the term: once it is committed, so is everything before it (§5.4.2, §8).
+    /// The no-op that opened the term: once it is committed, so is everything before it (§5.4.2,
+    /// §8).
     var noOpIndex = LogIndex.zero
     var heartbeatDeadline = Instant(milliseconds: 0)
     /// At the earliest then, CheckQuorum may find no majority.

@@ -33,7 +33,9 @@ package struct LogIndex: Hashable, Comparable, Sendable, CustomStringConvertible
 package struct Instant: Hashable, Comparable, Sendable, CustomStringConvertible {
     package let milliseconds: UInt64
     package init(milliseconds: UInt64) { self.milliseconds = milliseconds }
-    package static func < (left: Self, right: Self) -> Bool { left.milliseconds < right.milliseconds }
+    package static func < (left: Self, right: Self) -> Bool {
+        left.milliseconds < right.milliseconds
+    }
     package func advanced(byMilliseconds distance: UInt64) -> Instant {
         let (sum, overflow) = milliseconds.addingReportingOverflow(distance)
         return Instant(milliseconds: overflow ? .max : sum)

@@ -10,12 +10,13 @@ package enum Input: Sendable, Equatable {
     case propose([Proposal])
     /// A batch of linearizable reads: one quorum round for all of them.
     case read(ReadID)
-    /// The host has encoded the machine's state after `lastIncludedIndex`, which was applied earlier.
+    /// The host has encoded the machine's state after `lastIncludedIndex`, which was applied
+    /// earlier.
     case snapshotTaken(Snapshot)
     /// Hand leadership to this server, or to the most up-to-date one (thesis §3.10).
     case transferLeadership(to: ServerID?)
-    /// The link to this server closed and a reconnect was refused: evidence that its process is gone.
-    /// It hastens an election; safety never rests on it.
+    /// The link to this server closed and a reconnect was refused: evidence that its process is
+    /// gone. It hastens an election; safety never rests on it.
     case peerUnreachable(ServerID)
     /// The link to this server is up (again): resume sending at once.
     case peerReachable(ServerID)

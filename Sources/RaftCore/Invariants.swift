@@ -1,6 +1,6 @@
 extension Raft {
-    /// Everything about one server that must hold between two steps. Linear in the log: for debug builds
-    /// and the simulator.
+    /// Everything about one server that must hold between two steps. Linear in the log: for debug
+    /// builds and the simulator.
     package func checkInvariants() {
         checkIndexes()
         checkPersistence()
@@ -29,7 +29,8 @@ extension Raft {
 
     private func checkPersistence() {
         let durable = persistence.durableVote
-        precondition(persistence.durableIndex <= log.lastIndex, "the disk holds no more than the log")
+        precondition(
+            persistence.durableIndex <= log.lastIndex, "the disk holds no more than the log")
         precondition(durable.currentTerm <= currentTerm, "the disk's term is not ahead")
         precondition(
             durable.currentTerm < currentTerm || durable.votedFor == nil
@@ -72,7 +73,8 @@ extension Raft {
         for (_, follower) in followers.elements {
             precondition(follower.matchIndex < follower.nextIndex, "match precedes next")
             precondition(follower.matchIndex <= log.lastIndex, "a match is an entry of this log")
-            precondition(follower.nextIndex <= log.lastIndex.next(), "next is at most one past the log")
+            precondition(
+                follower.nextIndex <= log.lastIndex.next(), "next is at most one past the log")
             precondition(follower.confirmedRound <= reads.round, "a round is begun, then confirmed")
             precondition(follower.mode == .replicate || follower.inFlight.isEmpty)
             precondition((follower.mode == .snapshot) == (follower.transfer != nil))

@@ -3,9 +3,8 @@ extension Raft {
     mutating func becomeLeader(into effects: inout Effects) {
         precondition(role == .candidate, "only a candidate wins an election (Figure 4)")
         precondition(
-            persistence.durableVote == Persist.Vote(currentTerm: currentTerm, votedFor: id)
-                || election.ballot.granted.count >= configuration.majority,
-            "Election Safety (§5.2)")
+            persistence.durableVote == Persist.Vote(currentTerm: currentTerm, votedFor: id),
+            "Election Safety (§5.2): a leader's vote for itself is durable")
         role = .leader
         leader = id
         incomingSnapshot = nil
@@ -39,7 +38,8 @@ extension Raft {
         followers[position].lastHeard = now
     }
 
-    /// CheckQuorum (thesis §6.2): a leader that has heard no majority for an election timeout steps down.
+    /// CheckQuorum (thesis §6.2): a leader that has heard no majority for an election timeout steps
+    /// down.
     ///
     /// True if this server still leads. A process that was paused is caught here as well, before it
     /// takes any proposal or read.

@@ -1,7 +1,8 @@
 /// The replicated log in memory, from a little before the newest snapshot on (§5.3, §7).
 ///
-/// Access by index takes constant time. SQLite holds its durable mirror, which is read at start only.
-/// Invariants: indexes are contiguous; terms never decrease; `baseIndex ≤ snapshotIndex ≤ lastIndex`.
+/// Access by index takes constant time. SQLite holds its durable mirror, which is read at start
+/// only. Invariants: indexes are contiguous; terms never decrease; `baseIndex ≤ snapshotIndex ≤
+/// lastIndex`.
 package struct Log: Sendable {
     private var entries: [Entry] = []
     /// The index just before the first entry held.
@@ -16,7 +17,8 @@ package struct Log: Sendable {
 
     package init() {}
 
-    /// A log read back from disk, or nil if it is not one: gaps, falling terms, or no overlap with the snapshot.
+    /// A log read back from disk, or nil if it is not one: gaps, falling terms, or no overlap with
+    /// the snapshot.
     init?(restoring state: PersistentState) {
         if let snapshot = state.snapshot {
             snapshotIndex = snapshot.lastIncludedIndex
@@ -33,14 +35,18 @@ package struct Log: Sendable {
         var expected = first.index
         var term = Term.zero
         for entry in state.entries {
-            guard entry.index == expected, entry.term >= term, entry.term > .zero else { return nil }
+            guard entry.index == expected, entry.term >= term, entry.term > .zero else {
+                return nil
+            }
             expected = expected.next()
             term = entry.term
             payloadBytes += entry.payload.count
         }
         entries = state.entries
         guard lastIndex >= snapshotIndex else { return nil }
-        if let overlapping = entry(at: snapshotIndex), overlapping.term != snapshotTerm { return nil }
+        if let overlapping = entry(at: snapshotIndex), overlapping.term != snapshotTerm {
+            return nil
+        }
         if let next = entry(at: snapshotIndex.next()), next.term < snapshotTerm { return nil }
     }
 
@@ -59,7 +65,8 @@ package struct Log: Sendable {
         return entries[offset(of: index)]
     }
 
-    /// The term of the entry at `index`: known for every entry held, the snapshot's last, and index 0 of a whole log.
+    /// The term of the entry at `index`: known for every entry held, the snapshot's last, and index
+    /// 0 of a whole log.
     package func term(at index: LogIndex) -> Term? {
         if index > baseIndex { return entry(at: index)?.term }
         if index == snapshotIndex { return snapshotTerm }
@@ -72,7 +79,8 @@ package struct Log: Sendable {
         return entries[offset(of: first)...offset(of: last)]
     }
 
-    /// The entries from `first` on that fit both limits; the first one always fits. Also their payload bytes.
+    /// The entries from `first` on that fit both limits; the first one always fits. Also their
+    /// payload bytes.
     func batch(
         from first: LogIndex, maximumEntries: Int, maximumBytes: Int
     ) -> (entries: [Entry], bytes: Int) {
@@ -121,7 +129,8 @@ package struct Log: Sendable {
 
     /// Deletes the entry at `index` and all that follow it (§5.3).
     mutating func truncate(from index: LogIndex) {
-        precondition(index > snapshotIndex, "a snapshot's entries are committed and never truncated")
+        precondition(
+            index > snapshotIndex, "a snapshot's entries are committed and never truncated")
         guard index <= lastIndex else { return }
         let start = offset(of: index)
         for entry in entries[start...] { payloadBytes -= entry.payload.count }
@@ -135,7 +144,8 @@ package struct Log: Sendable {
         snapshotTerm = term
     }
 
-    /// Deletes the entries up to and including `index`, which the snapshot covers (§7). Linear in what remains.
+    /// Deletes the entries up to and including `index`, which the snapshot covers (§7). Linear in
+    /// what remains.
     mutating func compact(through index: LogIndex) {
         precondition(index <= snapshotIndex, "only entries that a snapshot covers are deleted")
         guard index > baseIndex, let term = term(at: index) else { return }

@@ -1,7 +1,9 @@
-/// One message between two servers: the RPCs of Figures 2 and 13 and of the thesis, and their replies.
+/// One message between two servers: the RPCs of Figures 2 and 13 and of the thesis, and their
+/// replies.
 package struct Message: Hashable, Sendable {
     package let from: ServerID
-    /// The sender's `currentTerm`; for a pre-vote, the term it would campaign in (see ``RequestVote``).
+    /// The sender's `currentTerm`; for a pre-vote, the term it would campaign in (see
+    /// ``RequestVote``).
     package let term: Term
     package let body: Body
 
@@ -43,7 +45,8 @@ package struct RequestVote: Hashable, Sendable {
     package let isLeadershipTransfer: Bool
 
     package init(
-        lastLogIndex: LogIndex, lastLogTerm: Term, isPreVote: Bool, round: UInt64, isLeadershipTransfer: Bool
+        lastLogIndex: LogIndex, lastLogTerm: Term, isPreVote: Bool, round: UInt64,
+        isLeadershipTransfer: Bool
     ) {
         self.lastLogIndex = lastLogIndex
         self.lastLogTerm = lastLogTerm
@@ -53,7 +56,8 @@ package struct RequestVote: Hashable, Sendable {
     }
 }
 
-/// The answer to ``RequestVote``. `Message.term` is the voter's `currentTerm`; for a granted pre-vote, the asked term.
+/// The answer to ``RequestVote``. `Message.term` is the voter's `currentTerm`; for a granted
+/// pre-vote, the asked term.
 package struct RequestVoteReply: Hashable, Sendable {
     package let voteGranted: Bool
     package let isPreVote: Bool
@@ -96,8 +100,9 @@ package struct AppendEntriesReply: Hashable, Sendable {
     package enum Result: Hashable, Sendable {
         /// The follower's durable log matches the leader's up to and including this index.
         case matched(LogIndex)
-        /// The entry before the batch does not match. The follower has no entry past `lastLogIndex`, and any match
-        /// lies at or before `hintIndex`, whose term at the follower is `hintTerm` (fast back-tracking, §5.3).
+        /// The entry before the batch does not match. The follower has no entry past
+        /// `lastLogIndex`, and any match lies at or before `hintIndex`, whose term at the follower
+        /// is `hintTerm` (fast back-tracking, §5.3).
         case mismatch(rejectedPrevLogIndex: LogIndex, hintIndex: LogIndex, hintTerm: Term)
     }
     package let result: Result
@@ -122,7 +127,8 @@ package struct InstallSnapshot: Hashable, Sendable {
     package let chunk: [UInt8]
 
     package init(
-        lastIncludedIndex: LogIndex, lastIncludedTerm: Term, totalBytes: UInt64, checksum: UInt32, offset: UInt64,
+        lastIncludedIndex: LogIndex, lastIncludedTerm: Term, totalBytes: UInt64, checksum: UInt32,
+        offset: UInt64,
         chunk: [UInt8]
     ) {
         self.lastIncludedIndex = lastIncludedIndex

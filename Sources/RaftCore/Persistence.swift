@@ -1,12 +1,14 @@
 /// Which part of the persistent state is durable, and which part is on its way to the disk.
 ///
-/// The host writes batches in the order of their ids, so an acknowledged id vouches for all before it.
+/// The host writes batches in the order of their ids, so an acknowledged id vouches for all before
+/// it.
 struct Persistence: Sendable {
     /// One batch that was handed out and is not yet durable.
     struct Queued: Sendable {
         let id: PersistID
         /// When this batch is durable, the durable log equals ours up to this index.
-        /// A later truncation lowers it: a late acknowledgement must not vouch for a replaced suffix.
+        /// A later truncation lowers it: a late acknowledgement must not vouch for a replaced
+        /// suffix.
         var lastIndex: LogIndex
         var vote: Persist.Vote?
         /// The log in memory can forget this much once the snapshot in this batch is durable.
@@ -69,7 +71,8 @@ extension Raft {
         persistence.updateNewest { $0.vote = vote }
     }
 
-    /// A vote of a past term that this same batch was to write will never be on the disk: it is not sent.
+    /// A vote of a past term that this same batch was to write will never be on the disk: it is not
+    /// sent.
     private static func withdrawVotes(before term: Term, from effects: inout Effects) {
         effects.sendAfterPersist.removeAll { envelope in
             guard envelope.message.term < term else { return false }
@@ -140,7 +143,8 @@ extension Raft {
             Envelope(to: server, message: Message(from: id, term: currentTerm, body: body)))
     }
 
-    /// The disk vouches for `id` and all before it: only now does this server count itself (thesis §10.2.1).
+    /// The disk vouches for `id` and all before it: only now does this server count itself (thesis
+    /// §10.2.1).
     mutating func handlePersisted(_ id: PersistID, into effects: inout Effects) {
         guard id <= persistence.lastID, id != effects.persist?.id else {
             effects.decisions.append(.ignored(.unknownPersist))

@@ -153,7 +153,8 @@ package struct Raft: Sendable {
         }
     }
 
-    /// §5.1: a message of a current leader makes this server its follower; one of a past leader is refused.
+    /// §5.1: a message of a current leader makes this server its follower; one of a past leader is
+    /// refused.
     mutating func acceptLeader(of message: Message, into effects: inout Effects) -> Bool {
         guard message.term >= currentTerm else { return false }
         if message.term > currentTerm { adoptTerm(of: message, into: &effects) }

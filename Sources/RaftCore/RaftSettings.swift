@@ -3,8 +3,8 @@ package struct RaftSettings: Sendable, Equatable {
     /// A follower campaigns after a silence drawn evenly from this range (§5.2).
     package var electionTimeoutMilliseconds: ClosedRange<UInt64> = 300...600
     package var heartbeatIntervalMilliseconds: UInt64 = 50
-    /// With evidence that the leader's process is gone, campaign after this delay times the server's rank
-    /// (its position among the members), plus a random part of it.
+    /// With evidence that the leader's process is gone, campaign after this delay times the
+    /// server's rank (its position among the members), plus a random part of it.
     package var unreachableLeaderDelayMilliseconds: UInt64 = 8
     /// Entries in one AppendEntries, at most.
     package var maximumEntriesPerAppend = 2_048
@@ -14,7 +14,8 @@ package struct RaftSettings: Sendable, Equatable {
     package var maximumInFlightBytes = 8 << 20
     /// AppendEntries with entries sent to one follower and not yet acknowledged, at most.
     package var maximumInFlightAppends = 64
-    /// Payload bytes in the leader's log past `commitIndex`, at most; more proposals are refused as overloaded.
+    /// Payload bytes in the leader's log past `commitIndex`, at most; more proposals are refused as
+    /// overloaded.
     package var maximumUncommittedBytes = 64 << 20
     package var snapshotChunkBytes = 256 << 10
     /// Entries kept before the snapshot's index for followers that are only a little behind.

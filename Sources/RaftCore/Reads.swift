@@ -8,7 +8,8 @@ struct Reads: Sendable {
         let round: UInt64
     }
 
-    /// The newest round. Each read gets its own, so no message sent before it can confirm it (C16, B09).
+    /// The newest round. Each read gets its own, so no message sent before it can confirm it (C16,
+    /// B09).
     var round: UInt64 = 0
     /// Reads made before the term's first commit (C15), in order.
     var held: [ReadID] = []
@@ -26,7 +27,8 @@ extension Raft {
             effects.reads.append(ReadGrant(id: id, result: .refused(refusal)))
             return
         }
-        // Thesis §6.4, step 1: before its first commit a leader does not know what is committed (B07).
+        // Thesis §6.4, step 1: before its first commit a leader does not know what is committed
+        // (B07).
         guard isReadyToServe else {
             reads.held.append(id)
             effects.decisions.append(.heldRead(id))
@@ -46,7 +48,8 @@ extension Raft {
         return reads.held.count + reads.pending.count >= Reads.limit ? .overloaded : nil
     }
 
-    /// Thesis §6.4, steps 2 and 3: notes `commitIndex`, then asks a majority whether this server still leads.
+    /// Thesis §6.4, steps 2 and 3: notes `commitIndex`, then asks a majority whether this server
+    /// still leads.
     private mutating func beginReadRound(
         for ids: some Collection<ReadID>, into effects: inout Effects
     ) {
@@ -69,7 +72,8 @@ extension Raft {
         beginReadRound(for: held, into: &effects)
     }
 
-    /// Grants the reads whose round a majority has confirmed, in this term, with this server counted.
+    /// Grants the reads whose round a majority has confirmed, in this term, with this server
+    /// counted.
     mutating func grantConfirmedReads(into effects: inout Effects) {
         guard !reads.pending.isEmpty else { return }
         let confirmed = majorityValue(own: reads.round) { $0.confirmedRound }

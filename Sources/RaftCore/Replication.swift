@@ -1,5 +1,6 @@
 extension Raft {
-    /// §5.3: sends `position` what it lacks, as far as the window allows. True if anything was sent.
+    /// §5.3: sends `position` what it lacks, as far as the window allows. True if anything was
+    /// sent.
     @discardableResult
     mutating func sendEntries(to position: Int, into effects: inout Effects) -> Bool {
         var isAnythingSent = false
@@ -49,8 +50,8 @@ extension Raft {
 
     /// A message without entries: a heartbeat, a round of ReadIndex, or a notice of `commitIndex`.
     ///
-    /// It follows everything sent so far, so a follower that missed something says so at once. While a
-    /// snapshot is under way, it follows index 0, which says nothing about the log.
+    /// It follows everything sent so far, so a follower that missed something says so at once.
+    /// While a snapshot is under way, it follows index 0, which says nothing about the log.
     mutating func sendEmpty(to position: Int, expectsReply: Bool, into effects: inout Effects) {
         var previous = LogPosition(index: .zero, term: .zero)
         let index = followers[position].nextIndex.previous()
@@ -104,7 +105,7 @@ extension Raft {
     /// §5.2: heartbeats prevent elections. They also unstick whatever waits for a lost message.
     mutating func sendHeartbeats(into effects: inout Effects) {
         for position in followers.indices {
-            followers[position].isPaused = false
+            followers[position].isPaused = election.unreachable.contains(followers.id(at: position))
             resendSnapshotChunk(to: position, into: &effects)
             if !sendEntries(to: position, into: &effects) || followers[position].mode == .snapshot {
                 sendEmpty(to: position, expectsReply: true, into: &effects)
@@ -117,7 +118,8 @@ extension Raft {
                 : settings.heartbeatIntervalMilliseconds)
     }
 
-    /// Followers apply, and answer their clients, as soon as they know of a commit: tell those that can use it.
+    /// Followers apply, and answer their clients, as soon as they know of a commit: tell those that
+    /// can use it.
     mutating func sendCommitNotices(into effects: inout Effects) {
         for position in followers.indices where followers[position].mode == .replicate {
             let follower = followers[position]

@@ -1,8 +1,8 @@
 extension Raft {
     /// Figure 2, "Rules for Leaders": what an answer to AppendEntries says about one follower.
     ///
-    /// The caller has checked that it is of this term: in one term a follower's match never shrinks,
-    /// so late and repeated answers are harmless (C7).
+    /// The caller has checked that it is of this term: in one term a follower's match never
+    /// shrinks, so late and repeated answers are harmless (C7).
     mutating func handleAppendEntriesReply(
         _ reply: AppendEntriesReply, from server: ServerID, into effects: inout Effects
     ) {
@@ -45,9 +45,12 @@ extension Raft {
                 startReplicating(to: position, into: &effects)
             }
         case .snapshot:
-            let next = followers[position].matchIndex.next()
-            if isProgress, next >= log.firstIndex, log.term(at: next.previous()) != nil {
+            let matchIndex = followers[position].matchIndex
+            if isProgress, matchIndex >= log.baseIndex, log.term(at: matchIndex) != nil {
                 startReplicating(to: position, into: &effects)
+            } else {
+                let next = max(followers[position].nextIndex, matchIndex.next())
+                followers[position].nextIndex = next
             }
         }
         if isProgress { advanceCommitIndex(into: &effects) }
@@ -56,7 +59,7 @@ extension Raft {
         if isProgress { continueTransfer(into: &effects) }
     }
 
-    private mutating func startReplicating(to position: Int, into effects: inout Effects) {
+    mutating func startReplicating(to position: Int, into effects: inout Effects) {
         let nextIndex = followers[position].matchIndex.next()
         followers[position].enter(.replicate, nextIndex: nextIndex)
         effects.decisions.append(
@@ -78,10 +81,12 @@ extension Raft {
         let isStale: Bool
         switch follower.mode {
         case .probe: isStale = rejected != follower.nextIndex.previous()
-        case .replicate: isStale = rejected <= follower.matchIndex || rejected >= follower.nextIndex
+        case .replicate: isStale = rejected >= follower.nextIndex
         case .snapshot: isStale = true
         }
-        guard !isStale, rejected > .zero else {
+        // What was acknowledged stays acknowledged. A follower that lost it (D16) is probed with
+        // each heartbeat only: an answer at once would turn into a storm.
+        guard !isStale, rejected > follower.matchIndex else {
             // B21: a late answer says nothing about the follower's log of today.
             effects.decisions.append(
                 .ignoredMessage(from: followers.id(at: position), reason: .staleReply))

@@ -2,6 +2,7 @@ import BinaryCoding
 
 extension Raft {
     /// §7: "the leader must occasionally send snapshots to followers that lag behind".
+    @discardableResult
     mutating func startSnapshot(to position: Int, into effects: inout Effects) -> Bool {
         guard let snapshot else {
             preconditionFailure("a log that was compacted has a snapshot of what is gone (§7)")
@@ -44,7 +45,8 @@ extension Raft {
         send(.installSnapshot(chunk), to: server, into: &effects)
     }
 
-    /// A chunk that got no answer for two heartbeats is taken for lost; a server known to be gone gets none.
+    /// A chunk that got no answer for two heartbeats is taken for lost; a server known to be gone
+    /// gets none.
     mutating func resendSnapshotChunk(to position: Int, into effects: inout Effects) {
         guard let transfer = followers[position].transfer,
             !election.unreachable.contains(followers.id(at: position)),
@@ -76,18 +78,23 @@ extension Raft {
         }
     }
 
-    /// The follower's durable log now matches up to `matchIndex`: what follows can be sent as entries.
+    /// The follower's durable log matches up to `matchIndex`: what follows can be sent as entries.
+    ///
+    /// If it had more than the snapshot but not yet on its disk, the next chunk that is sent again
+    /// asks anew.
     private mutating func noteInstalled(
         _ matchIndex: LogIndex, at position: Int, into effects: inout Effects
     ) {
-        let isAwaited = followers[position].mode == .snapshot
-        let before = followers[position].matchIndex
         noteMatch(matchIndex, at: position, into: &effects)
-        guard role == .leader, isAwaited, followers[position].mode == .snapshot else { return }
-        // Nothing new: the follower had it already, or it needs what is compacted meanwhile.
-        if matchIndex <= before, matchIndex <= log.lastIndex {
-            probe(position, nextIndex: before.next(), into: &effects)
+        guard role == .leader, matchIndex <= log.lastIndex,
+            let transfer = followers[position].transfer,
+            matchIndex >= transfer.snapshot.lastIncludedIndex
+        else { return }
+        if log.term(at: followers[position].matchIndex) != nil {
+            startReplicating(to: position, into: &effects)
+        } else {
+            // Meanwhile the log was compacted further: the newer snapshot is needed as well.
+            startSnapshot(to: position, into: &effects)
         }
-        sendEntries(to: position, into: &effects)
     }
 }

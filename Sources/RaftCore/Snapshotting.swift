@@ -1,6 +1,7 @@
 import BinaryCoding
 
-/// A snapshot that arrives in chunks (Figure 13, steps 2 to 4). Nothing of it is used before all is here.
+/// A snapshot that arrives in chunks (Figure 13, steps 2 to 4). Nothing of it is used before all is
+/// here.
 struct IncomingSnapshot: Sendable {
     let lastIncludedIndex: LogIndex
     let lastIncludedTerm: Term
@@ -143,7 +144,8 @@ extension Raft {
         return taken.data.count > Snapshot.maximumBytes ? .tooLarge : nil
     }
 
-    /// A tail stays for followers that are only a little behind. The purge shares the snapshot's transaction (B33).
+    /// A tail stays for followers that are only a little behind. The purge shares the snapshot's
+    /// transaction (B33).
     private mutating func schedulePurge(behind index: LogIndex, into effects: inout Effects) {
         let kept = UInt64(max(0, settings.entriesKeptBehindSnapshot))
         guard index.rawValue > kept else { return }

@@ -1,4 +1,5 @@
-/// What a server tells about itself. Small on purpose: handing out the ``Raft`` would make its next step copy it.
+/// What a server tells about itself. Small on purpose: handing out the ``Raft`` would make its next
+/// step copy it.
 package struct Status: Sendable, Equatable {
     package var id: ServerID
     package var role: Role

@@ -1,5 +1,6 @@
 extension Raft {
-    /// Thesis §3.10, step 1: stops taking requests, brings the target up to date, then lets it campaign.
+    /// Thesis §3.10, step 1: stops taking requests, brings the target up to date, then lets it
+    /// campaign.
     mutating func transferLeadership(to wish: ServerID?, into effects: inout Effects) {
         guard role == .leader, confirmQuorum(into: &effects) else {
             effects.decisions.append(.ignoredTransfer(reason: .notLeader))
@@ -39,14 +40,16 @@ extension Raft {
         send(.timeoutNow, to: transfer.target, into: &effects)
     }
 
-    /// "If leadership transfer does not complete after about an election timeout, the leader aborts" (C20).
+    /// "If leadership transfer does not complete after about an election timeout, the leader
+    /// aborts" (C20).
     mutating func abortOverdueTransfer(into effects: inout Effects) {
         guard let transfer = leadership.transfer, now >= transfer.deadline else { return }
         leadership.transfer = nil
         effects.decisions.append(.abortedTransfer(to: transfer.target))
     }
 
-    /// Step 3: the target campaigns at once; its request tells voters that stickiness does not bind.
+    /// Step 3: the target campaigns at once; its request tells voters that stickiness does not
+    /// bind.
     mutating func handleTimeoutNow(_ message: Message, into effects: inout Effects) {
         if message.term > currentTerm { adoptTerm(of: message, into: &effects) }
         let isFree = role == .follower || role == .preCandidate
@@ -58,7 +61,8 @@ extension Raft {
         startElection(isLeadershipTransfer: true, into: &effects)
     }
 
-    /// The follower that needs the least; the lowest id among equals. Not one whose process is gone.
+    /// The follower that needs the least; the lowest id among equals. Not one whose process is
+    /// gone.
     private var mostUpToDateFollower: ServerID? {
         var best: (id: ServerID, matchIndex: LogIndex)?
         for (id, follower) in followers.elements where !election.unreachable.contains(id) {

@@ -1,8 +1,8 @@
 extension Raft {
     /// Why `message` cannot come from a correct member of this cluster, or nil if it can.
     ///
-    /// Peers' numbers are foreign: after this check, sums of them do not overflow, and entries are a
-    /// slice of a log.
+    /// Peers' numbers are foreign: after this check, sums of them do not overflow, and entries are
+    /// a slice of a log.
     func reasonToIgnore(_ message: Message) -> IgnoredReason? {
         if message.from == id { return .claimsToBeUs }
         guard configuration.voters.contains(message.from) else { return .unknownSender }

@@ -43,7 +43,8 @@ extension Raft {
         }
     }
 
-    /// Thesis §9.6: yes, if a real request could be granted now. No state changes, so nothing is written.
+    /// Thesis §9.6: yes, if a real request could be granted now. No state changes, so nothing is
+    /// written.
     private mutating func handlePreVote(
         _ request: RequestVote, of message: Message, into effects: inout Effects
     ) {
@@ -85,13 +86,15 @@ extension Raft {
         return refusalOfLog(request)
     }
 
-    /// §5.4.1: "the voter denies its vote if its own log is more up-to-date than that of the candidate".
+    /// §5.4.1: "the voter denies its vote if its own log is more up-to-date than that of the
+    /// candidate".
     private func refusalOfLog(_ request: RequestVote) -> VoteRefusal? {
         let theirs = LogPosition(index: request.lastLogIndex, term: request.lastLogTerm)
         return theirs < lastPosition ? .logBehind(mine: lastPosition, theirs: theirs) : nil
     }
 
-    /// Thesis §4.2.3, leader stickiness: the leader that was heard within the smallest election timeout.
+    /// Thesis §4.2.3, leader stickiness: the leader that was heard within the smallest election
+    /// timeout.
     ///
     /// It does not bind if the leader itself campaigns (it lost its office), nor if its process is
     /// known to be gone. This protects availability only, so yielding can never hurt safety.

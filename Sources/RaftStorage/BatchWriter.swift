@@ -10,8 +10,8 @@ struct BatchWriter {
     private let path: String
     private let options: StorageOptions
     private let watermark: Watermark
-    private let insertRun: Statement
-    private let replaceState: Statement
+    private let insertRun: HotStatement
+    private let replaceState: HotStatement
     private let deleteFrom: Statement
     private let deleteBefore: Statement
 
@@ -24,15 +24,17 @@ struct BatchWriter {
         self.watermark = watermark
         self.path = path
         self.options = options
-        insertRun = try database.makeStatement(
-            sql: "INSERT INTO log (first_index, last_index, entries, crc) VALUES (?, ?, ?, ?)")
-        replaceState = try database.makeStatement(sql: StateRow.insertion)
+        insertRun = try HotStatement(
+            database,
+            sql: "INSERT INTO log (first_index, last_index, crc, entries) VALUES (?, ?, ?, ?)")
+        replaceState = try HotStatement(database, sql: StateRow.insertion)
         deleteFrom = try database.makeStatement(sql: "DELETE FROM log WHERE first_index >= ?")
         deleteBefore = try database.makeStatement(
             sql: "DELETE FROM log WHERE first_index < ? AND last_index < ?")
     }
 
-    /// One transaction, then the watermark. When this returns, everything in the batch is durable and
+    /// One transaction, then the watermark. When this returns, everything in the batch is durable
+    /// and
     /// may be acknowledged.
     mutating func commit(_ batch: MergedBatch) throws {
         try database.inTransaction(.immediate) {
@@ -59,7 +61,7 @@ struct BatchWriter {
             let first = Int64(bitPattern: batch.state.firstIndex.rawValue)
             try deleteBefore.execute(arguments: [first, first])
         }
-        try replaceState.execute(arguments: batch.state.arguments)
+        try replaceState.run(batch.state.columns)
     }
 
     /// Whole runs from the index on go; a run that it cuts is written again, shorter.
@@ -74,10 +76,12 @@ struct BatchWriter {
 
     private func insert(_ entries: ArraySlice<Entry>) throws {
         for run in LogRun.runs(of: entries, maximumBytes: options.maximumRunBytes) {
-            try insertRun.execute(arguments: [
-                Int64(bitPattern: run.firstIndex.rawValue), Int64(bitPattern: run.lastIndex.rawValue),
-                Data(run.bytes), Int64(run.checksum),
-            ])
+            let columns = [
+                Int64(bitPattern: run.firstIndex.rawValue),
+                Int64(bitPattern: run.lastIndex.rawValue),
+                Int64(run.checksum),
+            ]
+            try insertRun.run(columns, blob: run.bytes, blobPosition: 4)
         }
     }
 }

@@ -3,7 +3,8 @@ import GRDBSQLite
 
 /// Copies the write-ahead log into the database between batches, and keeps both bounded (D19).
 ///
-/// SQLite starts the log again from its beginning at the first commit after a complete checkpoint. With
+/// SQLite starts the log again from its beginning at the first commit after a complete checkpoint.
+/// With
 /// one connection every checkpoint is complete. The log file is never emptied while the database is
 /// open: an empty one would look like a lost one (D10).
 final class Checkpointer {
@@ -37,7 +38,8 @@ final class Checkpointer {
         try database.execute(sql: "PRAGMA journal_size_limit = \(options.maximumWALBytes)")
     }
 
-    /// Call after each commit. While others wait, the log may grow to four times its usual size first.
+    /// Call after each commit. While others wait, the log may grow to four times its usual size
+    /// first.
     func commitDidEnd(othersWait: Bool) throws {
         if shrinksAtNextCommit {
             // Unlimited again: at a close, SQLite would cut a limited log to nothing.

@@ -26,7 +26,8 @@ final class Connection: Sendable {
         var configuration = Configuration()
         configuration.busyMode = .immediateError
         configuration.foreignKeysEnabled = false
-        // A failed write must reach the caller as an error; GRDB would trap on a transaction left open.
+        // A failed write must reach the caller as an error; GRDB would trap on a transaction left
+        // open.
         configuration.allowsUnsafeTransactions = true
         configuration.label = "latchd.storage"
         configuration.prepareDatabase { database in
@@ -58,7 +59,8 @@ final class Connection: Sendable {
         }
     }
 
-    /// Closes the file. SQLite checkpoints what it can and leaves the write-ahead log file in place.
+    /// Closes the file. SQLite checkpoints what it can and leaves the write-ahead log file in
+    /// place.
     func close() throws(StorageFailure) {
         guard leaveOpenPhase(for: .closed) else { return }
         do {
@@ -68,7 +70,8 @@ final class Connection: Sendable {
         }
     }
 
-    /// Never closes the file. Closing would run a checkpoint: one more write to a database that failed
+    /// Never closes the file. Closing would run a checkpoint: one more write to a database that
+    /// failed
     /// (D1) or is damaged. The process is about to end, and the kernel closes the file then.
     func abandon() {
         guard leaveOpenPhase(for: .abandoned) else { return }
@@ -86,7 +89,8 @@ final class Connection: Sendable {
         }
     }
 
-    /// Without this, closing deletes the write-ahead log, and its absence could not mean a loss (D10).
+    /// Without this, closing deletes the write-ahead log, and its absence could not mean a loss
+    /// (D10).
     private static func keepWriteAheadLogFile(of database: Database) throws {
         var keeps: CInt = 1
         let code = sqlite3_file_control(
@@ -94,7 +98,8 @@ final class Connection: Sendable {
         guard code == SQLITE_OK else { throw DatabaseError(resultCode: ResultCode(rawValue: code)) }
     }
 
-    /// The exclusive mode must come before the first access: then SQLite needs no shared memory file.
+    /// The exclusive mode must come before the first access: then SQLite needs no shared memory
+    /// file.
     private static func setUp(_ database: Database, options: StorageOptions) throws {
         try require("locking_mode", "EXCLUSIVE", gives: "exclusive", of: database)
         try require("journal_mode", "WAL", gives: "wal", of: database)

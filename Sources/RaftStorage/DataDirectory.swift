@@ -26,7 +26,8 @@ struct DataDirectory: Sendable {
         return directory
     }
 
-    /// What stands at a path of ours: nil, or the size of a plain file that only we can write, in bytes.
+    /// What stands at a path of ours: nil, or the size of a plain file that only we can write, in
+    /// bytes.
     ///
     /// A file that others can read loses those permissions (S10).
     static func sizeOfPrivateFile(at path: String) throws(StorageFailure) -> Int? {

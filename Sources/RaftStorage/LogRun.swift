@@ -12,7 +12,8 @@ struct LogRun: Equatable, Sendable {
     /// Bytes that an entry takes beside its payload.
     static let overheadBytes = 12
 
-    /// Bound to the table and to the indexes: a row read from a wrong or stale page does not match (D13).
+    /// Bound to the table and to the indexes: a row read from a wrong or stale page does not match
+    /// (D13).
     var checksum: UInt32 {
         var crc = CRC32C()
         crc.update(Array("log".utf8))

@@ -37,7 +37,8 @@ enum LogTable {
     }
 
     /// The run that holds `index`, if any does.
-    static func run(holding index: LogIndex, in database: Database, path: String) throws -> LogRun? {
+    static func run(holding index: LogIndex, in database: Database, path: String) throws -> LogRun?
+    {
         let row = try Row.fetchOne(
             database,
             sql: "SELECT * FROM log WHERE first_index <= ? ORDER BY first_index DESC LIMIT 1",
@@ -59,7 +60,8 @@ enum LogTable {
     private static func decode(_ row: Row, path: String) throws(StorageFailure) -> LogRun {
         let first = try row.natural("first_index", path, name)
         let run = LogRun(
-            firstIndex: LogIndex(first), lastIndex: LogIndex(try row.natural("last_index", path, name)),
+            firstIndex: LogIndex(first),
+            lastIndex: LogIndex(try row.natural("last_index", path, name)),
             bytes: try row.bytes("entries", path, name))
         guard try row.checksum(path, name) == run.checksum else {
             throw damaged(first, "the checksum does not match", path)

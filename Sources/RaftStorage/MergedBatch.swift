@@ -1,6 +1,7 @@
 import RaftCore
 
-/// Several ``Persist``s as one transaction: the state they leave, and the least that must be written.
+/// Several ``Persist``s as one transaction: the state they leave, and the least that must be
+/// written.
 ///
 /// A value without I/O. Each step is checked against Raft's rules first; one that breaks them is a
 /// defect of the host, and nothing of the batch is written.
@@ -70,8 +71,10 @@ struct MergedBatch: Equatable, Sendable {
 
     private mutating func add(_ snapshot: Snapshot) throws(Violation) {
         let index = snapshot.lastIncludedIndex
-        guard index > .zero, index.rawValue <= Self.largestIndex, index >= state.snapshotIndex else {
-            throw Violation("a snapshot at \(index) cannot follow the one at \(state.snapshotIndex)")
+        guard index > .zero, index.rawValue <= Self.largestIndex, index >= state.snapshotIndex
+        else {
+            throw Violation(
+                "a snapshot at \(index) cannot follow the one at \(state.snapshotIndex)")
         }
         guard snapshot.lastIncludedTerm <= state.currentTerm else {
             throw Violation("the snapshot's term \(snapshot.lastIncludedTerm) is above the current")

@@ -4,7 +4,8 @@ import Synchronization
 
 /// Remembers: one SQLite file with term, vote, log and snapshot, and one thread that writes it.
 ///
-/// `Docs/Storage.md` describes the tables, the transactions and what is refused. Nobody waits for the
+/// `Docs/Storage.md` describes the tables, the transactions and what is refused. Nobody waits for
+/// the
 /// disk here but the writer thread: ``persist(_:)`` queues, and everything that is queued when the
 /// thread comes back becomes one transaction with one fsync.
 package final class RaftStorage: Sendable {
@@ -31,7 +32,8 @@ package final class RaftStorage: Sendable {
     /// With `options.bootstrap`, creates the directory and the database where there is none; an
     /// existing database is opened as without it.
     ///
-    /// - Throws: A ``StorageFailure`` that says what is wrong, where, and what to do. A refused database
+    /// - Throws: A ``StorageFailure`` that says what is wrong, where, and what to do. A refused
+    ///   database
     ///   is left as it is.
     package static func open(
         directory path: String, identity: StorageIdentity, options: StorageOptions
@@ -91,7 +93,8 @@ package final class RaftStorage: Sendable {
     /// Starts the writer thread. Once; later calls do nothing.
     ///
     /// - Parameters:
-    ///   - onPersisted: Called on the writer thread after each transaction with the newest id in it:
+    ///   - onPersisted: Called on the writer thread after each transaction with the newest id in
+    ///   it:
     ///     that step and all before it are durable.
     ///   - onFailure: Called at most once, on the writer thread. After it nothing is written or
     ///     acknowledged any more; the process must stop (D1).
@@ -120,7 +123,8 @@ package final class RaftStorage: Sendable {
         thread.start()
     }
 
-    /// Queues one step; never blocks on the disk. Ids ascend by one. After ``close()`` or a failure the
+    /// Queues one step; never blocks on the disk. Ids ascend by one. After ``close()`` or a failure
+    /// the
     /// step is dropped and never acknowledged.
     package func persist(_ persist: Persist) {
         queue.add(persist)
@@ -129,7 +133,8 @@ package final class RaftStorage: Sendable {
     /// Steps that are queued or being written, for metrics.
     package var queuedCount: Int { queue.count }
 
-    /// Writes what is queued, checkpoints, closes. Blocks until that is done; later calls do nothing
+    /// Writes what is queued, checkpoints, closes. Blocks until that is done; later calls do
+    /// nothing
     /// more. Called from the writer thread itself it only begins the closing.
     package func close() {
         queue.close()
@@ -154,7 +159,8 @@ package final class RaftStorage: Sendable {
     }
 
     private func closeFiles() {
-        // After a failure the connection stays as it is, and the lock with it: the process must stop.
+        // After a failure the connection stays as it is, and the lock with it: the process must
+        // stop.
         guard !writer.connection.isAbandoned else { return }
         // Everything is durable and checkpointed: a failure to close loses nothing.
         try? writer.connection.close()

@@ -46,7 +46,8 @@ struct Recovery {
         try database.inTransaction(.immediate) {
             try Schema.create(in: database)
             try row.insert(into: database)
-            try database.execute(sql: StateRow.insertion, arguments: state.arguments)
+            try database.execute(
+                sql: StateRow.insertion, arguments: StatementArguments(state.columns))
             return .commit
         }
         try watermark.record(state.sequence)

@@ -3,7 +3,8 @@ import GRDB
 
 /// Columns of rows that may be damaged: a wrong type is an error with a place, never a trap.
 extension Row {
-    func integer(_ column: String, _ path: String, _ table: String) throws(StorageFailure) -> Int64 {
+    func integer(_ column: String, _ path: String, _ table: String) throws(StorageFailure) -> Int64
+    {
         guard let value = Int64.fromDatabaseValue(self[column] as DatabaseValue) else {
             throw .wrongType(column, path, table)
         }
@@ -11,7 +12,8 @@ extension Row {
     }
 
     /// An index or a count: never negative.
-    func natural(_ column: String, _ path: String, _ table: String) throws(StorageFailure) -> UInt64 {
+    func natural(_ column: String, _ path: String, _ table: String) throws(StorageFailure) -> UInt64
+    {
         guard let value = UInt64(exactly: try integer(column, path, table)) else {
             throw .wrongType(column, path, table)
         }
@@ -33,7 +35,8 @@ extension Row {
         return text
     }
 
-    func bytes(_ column: String, _ path: String, _ table: String) throws(StorageFailure) -> [UInt8] {
+    func bytes(_ column: String, _ path: String, _ table: String) throws(StorageFailure) -> [UInt8]
+    {
         let value = self[column] as DatabaseValue
         guard case .blob(let data) = value.storage else {
             throw .wrongType(column, path, table)
@@ -44,6 +47,7 @@ extension Row {
 
 extension StorageFailure {
     static func wrongType(_ column: String, _ path: String, _ table: String) -> StorageFailure {
-        .damagedRow(path: path, table: table, row: "any", reason: "\(column) has an impossible value")
+        .damagedRow(
+            path: path, table: table, row: "any", reason: "\(column) has an impossible value")
     }
 }

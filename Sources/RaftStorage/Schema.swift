@@ -7,7 +7,8 @@ enum Schema {
     /// Stored in `PRAGMA application_id`: the ASCII letters "ltch".
     static let applicationID = 0x6c74_6368
 
-    /// Name and definition, sorted by name. STRICT keeps a damaged file from passing text for a number.
+    /// Name and definition, sorted by name. STRICT keeps a damaged file from passing text for a
+    /// number.
     static let tables: [(name: String, definition: String)] = [
         (
             "identity",
@@ -65,11 +66,16 @@ enum Schema {
             throw StorageFailure.newerFormat(path: path, stored: stored, supported: format)
         }
         guard stored == format else {
-            throw StorageFailure.foreignDatabase(path: path, reason: "its format \(stored) is unknown")
+            throw StorageFailure.foreignDatabase(
+                path: path, reason: "its format \(stored) is unknown")
         }
-        let rows = try Row.fetchAll(database, sql: "SELECT name, sql FROM sqlite_master ORDER BY name")
+        let rows = try Row.fetchAll(
+            database, sql: "SELECT name, sql FROM sqlite_master ORDER BY name")
         let found = try rows.map { row in
-            (try row.text("name", path, "sqlite_master"), try row.text("sql", path, "sqlite_master"))
+            (
+                try row.text("name", path, "sqlite_master"),
+                try row.text("sql", path, "sqlite_master")
+            )
         }
         guard found.elementsEqual(tables, by: { $0.0 == $1.name && $0.1 == $1.definition }) else {
             throw StorageFailure.damagedRow(

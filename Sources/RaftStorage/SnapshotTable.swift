@@ -25,7 +25,8 @@ enum SnapshotTable {
             offset = end
         }
         let description = Description(snapshot: snapshot, chunks: chunks)
-        try database.cachedStatement(sql: Description.insertion).execute(arguments: description.arguments)
+        try database.cachedStatement(sql: Description.insertion).execute(
+            arguments: description.arguments)
     }
 
     /// The snapshot that the state row names, whole and verified.
@@ -43,7 +44,8 @@ enum SnapshotTable {
                 path: path, reason: "the snapshot at \(state.snapshotIndex) is missing")
         }
         let description = try Description(row, path: path)
-        guard description.index == state.snapshotIndex, description.term == state.snapshotTerm else {
+        guard description.index == state.snapshotIndex, description.term == state.snapshotTerm
+        else {
             throw StorageFailure.inconsistent(
                 path: path,
                 reason: "the snapshot is at index \(description.index), term \(description.term), "
@@ -56,7 +58,8 @@ enum SnapshotTable {
             CRC32C.checksum(data) == description.dataChecksum
         else {
             throw StorageFailure.damagedRow(
-                path: path, table: name, row: "1", reason: "the checksum of the whole does not match")
+                path: path, table: name, row: "1",
+                reason: "the checksum of the whole does not match")
         }
         return snapshot
     }
@@ -64,14 +67,16 @@ enum SnapshotTable {
     private static func chunks(
         of description: Description, from database: Database, path: String
     ) throws -> [UInt8] {
-        let count = UInt64(try Int.fetchOne(database, sql: "SELECT count(*) FROM snapshot_chunk") ?? 0)
+        let count = UInt64(
+            try Int.fetchOne(database, sql: "SELECT count(*) FROM snapshot_chunk") ?? 0)
         guard count == description.chunks else {
             throw StorageFailure.snapshotIncomplete(
                 path: path, expectedChunks: description.chunks, foundChunks: count)
         }
         var data: [UInt8] = []
         data.reserveCapacity(Int(min(description.bytes, UInt64(Snapshot.maximumBytes))))
-        let rows = try Row.fetchCursor(database, sql: "SELECT * FROM snapshot_chunk ORDER BY number")
+        let rows = try Row.fetchCursor(
+            database, sql: "SELECT * FROM snapshot_chunk ORDER BY number")
         var number: UInt64 = 0
         while let row = try rows.next() {
             guard try row.natural("number", path, chunkName) == number else {
@@ -81,7 +86,8 @@ enum SnapshotTable {
             let bytes = try row.bytes("bytes", path, chunkName)
             let head = Snapshot(
                 lastIncludedIndex: description.index, lastIncludedTerm: description.term, data: [])
-            guard try row.checksum(path, chunkName) == chunkChecksum(number, head, bytes[...]) else {
+            guard try row.checksum(path, chunkName) == chunkChecksum(number, head, bytes[...])
+            else {
                 throw StorageFailure.damagedRow(
                     path: path, table: chunkName, row: "\(number)",
                     reason: "the checksum does not match")

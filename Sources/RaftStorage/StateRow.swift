@@ -6,7 +6,8 @@ import RaftCore
 /// The one row with term and vote (B02), and with what the other tables must agree with.
 ///
 /// Invariants: `firstIndex ≤ snapshotIndex + 1`, `snapshotIndex ≤ lastIndex`,
-/// `firstIndex ≤ lastIndex + 1`. Every transaction rewrites it, so it names the transaction that the
+/// `firstIndex ≤ lastIndex + 1`. Every transaction rewrites it, so it names the transaction that
+/// the
 /// whole file stands at.
 struct StateRow: Equatable, Sendable {
     var currentTerm = Term.zero
@@ -20,7 +21,8 @@ struct StateRow: Equatable, Sendable {
     /// 0 where there is no snapshot.
     var snapshotIndex = LogIndex.zero
     var snapshotTerm = Term.zero
-    /// True from opening to a clean close. While it is, the write-ahead log file is never empty (D10).
+    /// True from opening to a clean close. While it is, the write-ahead log file is never empty
+    /// (D10).
     var isOpen = false
 
     /// Bound to the table and to every column.
@@ -40,11 +42,12 @@ struct StateRow: Equatable, Sendable {
 
     static let insertion = """
         INSERT OR REPLACE INTO state (id, current_term, voted_for, sequence, first_index, \
-        last_index, snapshot_index, snapshot_term, is_open, crc) VALUES (1, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+        last_index, snapshot_index, snapshot_term, is_open, crc) \
+        VALUES (1, ?, ?, ?, ?, ?, ?, ?, ?, ?)
         """
 
     /// Terms may use all 64 bits; indexes are compared by SQLite and so stay below 2^63.
-    var arguments: StatementArguments {
+    var columns: [Int64] {
         [
             Int64(bitPattern: currentTerm.rawValue), Int64(votedFor?.rawValue ?? 0),
             Int64(bitPattern: sequence), Int64(bitPattern: firstIndex.rawValue),

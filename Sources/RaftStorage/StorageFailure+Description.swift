@@ -11,11 +11,12 @@ extension StorageFailure: CustomStringConvertible {
         case .bootstrapUnfinished(let path):
             "The database \(path) is empty: a bootstrap was interrupted before its first commit"
         case .databaseVanished(let path, let sequence):
-            "The database \(path) is gone or empty, but \(sequence) transactions were acknowledged there"
+            "The database \(path) is gone or empty, but it acknowledged \(sequence) transactions"
         case .notADirectory(let path): "\(path) is not a directory"
         case .directoryNotAccessible(let path, let reason): "\(path) cannot be used: \(reason)"
         case .readOnlyFileSystem(let path): "\(path) is on a read-only file system"
-        case .writableByOthers(let path, let mode): "\(path) may be written by others (mode \(mode))"
+        case .writableByOthers(let path, let mode):
+            "\(path) may be written by others (mode \(mode))"
         case .foreignOwner(let path, let owner, let user):
             "\(path) belongs to user \(owner), but this process runs as user \(user)"
         case .symbolicLink(let path): "\(path) is a symbolic link"
@@ -33,18 +34,20 @@ extension StorageFailure: CustomStringConvertible {
                 + "the configuration says [\(configured.joined(separator: ", "))]"
         case .newerFormat(let path, let stored, let supported):
             "\(path) has format \(stored), this version reads up to \(supported)"
-        case .foreignDatabase(let path, let reason): "\(path) is not a database of latchd: \(reason)"
+        case .foreignDatabase(let path, let reason):
+            "\(path) is not a database of latchd: \(reason)"
         case .notADatabase(let path, let detail): "\(path) is not an SQLite database: \(detail)"
         case .corrupt(let path, let detail): "The database \(path) is damaged: \(detail)"
         case .damagedRow(let path, let table, let row, let reason):
             "\(path), table \(table), row \(row) is damaged: \(reason)"
-        case .stateRowMissing(let path): "\(path), table state: the row with term and vote is missing"
+        case .stateRowMissing(let path):
+            "\(path), table state: the row with term and vote is missing"
         case .identityRowMissing(let path): "\(path), table identity: the row is missing"
         case .logGap(let path, let expected, let found):
             "\(path), table log: index \(expected) was expected, \(found) was found"
         case .inconsistent(let path, let reason): "\(path) contradicts itself: \(reason)"
         case .snapshotIncomplete(let path, let expected, let found):
-            "\(path), table snapshot_chunk: \(found) of \(expected) chunks of the snapshot are there"
+            "\(path), table snapshot_chunk: \(found) of the snapshot's \(expected) chunks are there"
         case .writeAheadLogLost(let path):
             "\(path) is missing or empty although the database was not closed"
         case .acknowledgedStateLost(let path, let acknowledged, let found):
@@ -60,7 +63,7 @@ extension StorageFailure: CustomStringConvertible {
     private var advice: String {
         switch self {
         case .directoryMissing, .databaseMissing:
-            "If this server is new, start it once with --bootstrap; if it had state, find the disk first"
+            "If this server is new, start it once with --bootstrap; if it had state, find its disk"
         case .bootstrapUnfinished: "Start it again with --bootstrap"
         case .databaseVanished, .writeAheadLogLost, .acknowledgedStateLost: Self.lostAdvice
         case .notADirectory, .notAFile, .symbolicLink:
@@ -71,9 +74,11 @@ extension StorageFailure: CustomStringConvertible {
             "Make sure that nothing was changed, then run: chmod go-w \(path)"
         case .foreignOwner: "Run as that user, or give the directory to this one with chown"
         case .directoryLocked: "Stop that process, or give each server a directory of its own"
-        case .databaseLocked: "Close that program; copy the files while the server is stopped instead"
+        case .databaseLocked:
+            "Close that program; copy the files while the server is stopped instead"
         case .libraryTooOld: "Install a newer SQLite library"
-        case .foreignCluster, .foreignServer: "Correct the configuration, or the data directory it names"
+        case .foreignCluster, .foreignServer:
+            "Correct the configuration, or the data directory it names"
         case .membersChanged:
             "Restore the member list; members are fixed when a cluster is bootstrapped"
         case .newerFormat: "Run the version that wrote it, or a later one"
@@ -81,7 +86,8 @@ extension StorageFailure: CustomStringConvertible {
         case .notADatabase, .corrupt, .damagedRow, .stateRowMissing, .identityRowMissing, .logGap,
             .inconsistent, .snapshotIncomplete, .watermarkDamaged:
             Self.damageAdvice
-        case .inputOutput: "Look in the kernel log and replace the disk if it fails; then start again"
+        case .inputOutput:
+            "Look in the kernel log and replace the disk if it fails; then start again"
         case .diskFull: "Free some space, then start again: everything acknowledged is kept"
         case .unexpected: "Report it with this message; nothing acknowledged was lost"
         case .invalidPersist: "This is a defect of the program: report it with the log"

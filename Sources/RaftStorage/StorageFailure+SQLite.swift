@@ -24,7 +24,7 @@ extension StorageFailure {
         case .SQLITE_IOERR: self = .inputOutput(path: path, detail: detail)
         case .SQLITE_READONLY, .SQLITE_CANTOPEN, .SQLITE_PERM:
             self = .directoryNotAccessible(path: path, reason: detail)
-        default:  // default: open set, the result codes of a library that may be newer than this code
+        default:  // default: open set, SQLite's result codes
             self = .unexpected(path: path, detail: detail)
         }
     }

@@ -31,7 +31,8 @@ package enum StorageFailure: Error, Equatable, Sendable {
 
     // MARK: Others at the same data
 
-    /// Another process runs on this directory (D17). The holder is its process id, where it is known.
+    /// Another process runs on this directory (D17). The holder is its process id, where it is
+    /// known.
     case directoryLocked(path: String, holder: String)
     /// Another program has the database open (D5).
     case databaseLocked(path: String)

@@ -3,10 +3,13 @@ import Foundation
 
 /// The number of the newest acknowledged transaction, in a file beside the database.
 ///
-/// SQLite silently drops the tail of its write-ahead log from the first damaged frame on: right for a
-/// torn write that nobody was told of, wrong for damage to acknowledged frames (D8, D10). The mark is
+/// SQLite silently drops the tail of its write-ahead log from the first damaged frame on: right for
+/// a
+/// torn write that nobody was told of, wrong for damage to acknowledged frames (D8, D10). The mark
+/// is
 /// written after each commit and before its acknowledgement, without an fsync of its own. So it may
-/// lag behind the database after a power cut, but it never runs ahead of what was durable: a database
+/// lag behind the database after a power cut, but it never runs ahead of what was durable: a
+/// database
 /// that ends before its mark has lost something.
 struct Watermark: Sendable {
     /// Changed at each bootstrap, so that files of two databases are not mixed up.
@@ -17,7 +20,8 @@ struct Watermark: Sendable {
     private static let magic: [UInt8] = Array("latchdWM".utf8)
     private static let totalBytes = 8 + dataIDBytes + 8 + 4
 
-    /// Writes the mark of a new, still empty database: transaction 0. The file appears whole or not at
+    /// Writes the mark of a new, still empty database: transaction 0. The file appears whole or not
+    /// at
     /// all, so that an interrupted bootstrap can be repeated.
     static func create(
         in directory: DataDirectory, dataID: [UInt8]

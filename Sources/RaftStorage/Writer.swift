@@ -13,12 +13,14 @@ struct Writer: Sendable {
 
     /// Runs until the queue is closed and empty, then marks the database as closed cleanly.
     ///
-    /// Nothing is retried (D1): after a failed fsync, the kernel may have dropped the very pages that a
+    /// Nothing is retried (D1): after a failed fsync, the kernel may have dropped the very pages
+    /// that a
     /// second fsync would then report as durable.
     func run(onPersisted: (PersistID) -> Void) throws(StorageFailure) {
         try connection.use { database in
             var writer = try BatchWriter(
-                database, state: state, watermark: watermark, path: connection.path, options: options)
+                database, state: state, watermark: watermark, path: connection.path,
+                options: options)
             let checkpointer = Checkpointer(database, options: options)
             while let persists = queue.takeAll() {
                 var batch = MergedBatch(after: writer.state)
@@ -41,7 +43,8 @@ struct Writer: Sendable {
         try watermark.synchronize()
     }
 
-    /// Marks the database as in use, in the database file itself and not only in the write-ahead log,
+    /// Marks the database as in use, in the database file itself and not only in the write-ahead
+    /// log,
     /// whose loss the mark is to reveal (D10). The log keeps the frames: it is not empty.
     ///
     /// - Returns: The state row after that.

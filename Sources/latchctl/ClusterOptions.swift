@@ -20,7 +20,8 @@ struct ClusterOptions: ParsableArguments {
         guard !texts.isEmpty else { throw ValidationError("--endpoints names no address.") }
         for text in texts where Endpoint(text) == nil {
             throw ValidationError(
-                "\"\(text)\" is no address. Write host:port, for example 10.0.0.1:7401 or [::1]:7401.")
+                "\"\(text)\" is no address. Write host:port, for example 10.0.0.1:7401 or [::1]:7401."
+            )
         }
         guard timeout.duration > .zero else {
             throw ValidationError("--timeout must be more than zero, for example 5s.")
@@ -108,7 +109,10 @@ func explain(_ error: LatchError) -> String {
 private func advice(for code: LatchError.Code) -> String? {
     switch code {
     case .unreachable:
-        "Check that the nodes run and that --endpoints (or LATCHCTL_ENDPOINTS) names their client addresses."
+        """
+        Check that the nodes run and that --endpoints (or LATCHCTL_ENDPOINTS) names their client addresses.
+        A node that does not answer in time may be waiting for a leader: latchctl status shows it.
+        """
     case .noLeader:
         "A leader needs a majority of the nodes: latchctl status shows which are up."
     case .overloaded:

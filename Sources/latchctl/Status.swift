@@ -80,11 +80,13 @@ private func verdict(_ status: ClusterStatus) -> String {
         let counts = view.map { ", \($0.latches) latches, \($0.sessions) sessions" } ?? ""
         return "\(name)node \(leader) leads in term \(status.currentTerm)\(counts)."
     case .noQuorum(let leader, let followers, let needed):
-        return "\(name)NO QUORUM: node \(leader) claims to lead term \(status.currentTerm), but only \(followers) of "
+        return
+            "\(name)NO QUORUM: node \(leader) claims to lead term \(status.currentTerm), but only \(followers) of "
             + "the \(needed) nodes it needs were seen to follow it."
     case .noLeader:
         return "\(name)NO LEADER. A majority of the nodes must be up and reach each other."
     case .unreachable:
-        return "NO NODE ANSWERED. Check that they run and that --endpoints names their client addresses."
+        return
+            "NO NODE ANSWERED. Check that they run and that --endpoints names their client addresses."
     }
 }

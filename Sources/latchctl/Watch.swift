@@ -45,7 +45,8 @@ struct Watch: AsyncParsableCommand {
         switch event {
         case .state(let latch): Console.say(watchText(latch))
         case .resynchronized: Console.complain("(changes may have been missed)")
-        case .interrupted(let reason): Console.complain("(\(reason); going on through another node)")
+        case .interrupted(let reason):
+            Console.complain("(\(reason); going on through another node)")
         }
     }
 }

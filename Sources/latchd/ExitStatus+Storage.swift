@@ -16,7 +16,8 @@ extension ExitStatus {
                 .systemError
             case .databaseVanished, .foreignCluster, .foreignServer, .membersChanged, .newerFormat,
                 .foreignDatabase, .notADatabase, .corrupt, .damagedRow, .stateRowMissing,
-                .identityRowMissing, .logGap, .inconsistent, .snapshotIncomplete, .writeAheadLogLost,
+                .identityRowMissing, .logGap, .inconsistent, .snapshotIncomplete,
+                .writeAheadLogLost,
                 .acknowledgedStateLost, .watermarkDamaged:
                 .damagedData
             case .inputOutput, .diskFull, .unexpected:

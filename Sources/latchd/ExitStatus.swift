@@ -19,12 +19,16 @@ enum ExitStatus: Int32, Sendable, CaseIterable {
         switch self {
         case .success: "stopped as asked (SIGTERM, SIGINT), or --check found nothing wrong"
         case .usage: "wrong command line"
-        case .damagedData: "the data is damaged, or belongs to another node, cluster, member list or version"
+        case .damagedData:
+            "the data is damaged, or belongs to another node, cluster, member list or version"
         case .noData: "the data directory is empty; the very first start needs --bootstrap"
-        case .addressUnavailable: "an address cannot be listened on (in use, or not of this machine)"
+        case .addressUnavailable:
+            "an address cannot be listened on (in use, or not of this machine)"
         case .invariantViolated: "an invariant is violated: the node stopped rather than be wrong"
-        case .systemError: "the operating system refused something else (threads, descriptors, library)"
-        case .cannotCreateData: "the data directory cannot be made, read or written, or others may write to it"
+        case .systemError:
+            "the operating system refused something else (threads, descriptors, library)"
+        case .cannotCreateData:
+            "the data directory cannot be made, read or written, or others may write to it"
         case .diskFailure: "a write or fsync failed; nothing after it was acknowledged"
         case .dataInUse: "another process uses the data directory"
         case .badConfiguration: "the configuration cannot be used"

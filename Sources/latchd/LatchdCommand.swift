@@ -7,7 +7,8 @@ import Logging
 struct LatchdCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "latchd",
-        abstract: "One node of a latch cluster: decides who holds a named latch, and tells everybody.",
+        abstract:
+            "One node of a latch cluster: decides who holds a named latch, and tells everybody.",
         discussion: """
             EXAMPLES
               The very first start of a node, once, with an empty data directory:
@@ -32,7 +33,10 @@ struct LatchdCommand: AsyncParsableCommand {
     @Flag(help: "Check the file, print the effective settings and warnings, start nothing.")
     var check = false
 
-    @Flag(help: "Create the data of a new node. For the first start only; existing data stays as it is.")
+    @Flag(
+        help:
+            "Create the data of a new node. For the first start only; existing data stays as it is."
+    )
     var bootstrap = false
 
     mutating func validate() throws {
@@ -53,8 +57,10 @@ struct LatchdCommand: AsyncParsableCommand {
             logger.warning("configuration: \(warning.line(file: config))")
         }
         do {
-            try await Server(configuration: loaded.configuration, bootstrap: bootstrap, logger: logger)
-                .runUntilSignal()
+            try await Server(
+                configuration: loaded.configuration, bootstrap: bootstrap, logger: logger
+            )
+            .runUntilSignal()
         } catch {
             let status = (error as? StartFailure)?.status ?? .systemError
             logger.critical("\(error)", metadata: ["status": .stringConvertible(status.rawValue)])

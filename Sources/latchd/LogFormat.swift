@@ -51,9 +51,10 @@ enum LogFormat: String, Sendable, CaseIterable {
 
     private static func isUnprintable(_ scalar: Unicode.Scalar) -> Bool {
         if scalar.isASCII { return scalar.value < 0x20 || scalar.value == 0x7F }
-        // The categories are an open set: Unicode may add some.
         switch scalar.properties.generalCategory {
-        case .control, .format, .lineSeparator, .paragraphSeparator, .privateUse, .unassigned: return true
+        case .control, .format, .lineSeparator, .paragraphSeparator, .privateUse, .unassigned:
+            return true
+        // default: open set, Unicode may add categories
         default: return false
         }
     }
@@ -66,7 +67,9 @@ enum LogFormat: String, Sendable, CaseIterable {
     /// A word of logfmt: in quotes where spaces, quotes or `=` would make it ambiguous.
     private static func word(_ text: String) -> String {
         let escaped = escaped(cut(text))
-        guard escaped.isEmpty || escaped.contains(where: { " \"=\\".contains($0) }) else { return escaped }
+        guard escaped.isEmpty || escaped.contains(where: { " \"=\\".contains($0) }) else {
+            return escaped
+        }
         return jsonText(text)
     }
 

@@ -3,7 +3,7 @@ import Logging
 
 /// Writes log lines to a file descriptor from a thread of its own.
 ///
-/// `write(_:)` never waits for the reader of the descriptor: past `maximumBytes` of lines that nobody
+/// `write` never waits for the reader of the descriptor: past `maximumBytes` of lines that nobody
 /// has taken, new lines are dropped and counted, and the count is written once there is room again
 /// (FAULTS P10). Thread-safe.
 final class LogSink: @unchecked Sendable {

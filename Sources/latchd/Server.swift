@@ -31,7 +31,9 @@ struct Server: Service {
         signal(SIGPIPE, SIG_IGN)
         let group = ServiceGroup(
             configuration: .init(
-                services: [.init(service: self, successTerminationBehavior: .gracefullyShutdownGroup)],
+                services: [
+                    .init(service: self, successTerminationBehavior: .gracefullyShutdownGroup)
+                ],
                 gracefulShutdownSignals: [.sigterm, .sigint], logger: logger))
         try await group.run()
     }
@@ -42,11 +44,14 @@ struct Server: Service {
         let nodeGroup = MultiThreadedEventLoopGroup(numberOfThreads: 1)
         let edgeGroup = MultiThreadedEventLoopGroup(numberOfThreads: 1)
         let node = try LatchNode(
-            settings: nodeSettings, storage: storage, recovered: recovered, transport: transportConfiguration,
+            settings: nodeSettings, storage: storage, recovered: recovered,
+            transport: transportConfiguration,
             loop: nodeGroup.next(), seed: UInt64.random(in: .min ... .max), logger: logger,
             onHalt: { [logger] reason in Self.halt(reason, logger) })
         let edge = GRPCServer(
-            methods: LatchService(node: node, cluster: configuration.cluster, version: latchdVersion).methods,
+            methods: LatchService(
+                node: node, cluster: configuration.cluster, version: latchdVersion
+            ).methods,
             settings: edgeSettings, group: edgeGroup, onEvent: { [logger] in Self.log($0, logger) })
         do {
             try await node.start()
@@ -58,8 +63,10 @@ struct Server: Service {
             logger.info(
                 "node started",
                 metadata: [
-                    "cluster": "\(configuration.cluster)", "version": "\(latchdVersion)", "clients": "\(address)",
-                    "peers": "\(configuration.peerListen)", "data": "\(configuration.dataDirectory)",
+                    "cluster": "\(configuration.cluster)", "version": "\(latchdVersion)",
+                    "clients": "\(address)",
+                    "peers": "\(configuration.peerListen)",
+                    "data": "\(configuration.dataDirectory)",
                 ])
         } catch {
             await node.stop()
@@ -93,7 +100,8 @@ struct Server: Service {
             logger.info(
                 "data opened",
                 metadata: [
-                    "term": "\(opened.recovered.currentTerm)", "entries": "\(opened.recovered.entries.count)",
+                    "term": "\(opened.recovered.currentTerm)",
+                    "entries": "\(opened.recovered.entries.count)",
                     "snapshot": "\(opened.recovered.snapshot?.lastIncludedIndex ?? .zero)",
                 ])
             return opened
@@ -115,12 +123,15 @@ struct Server: Service {
         let raft = configuration.raft
         let election = raft.electionTimeoutMilliseconds
         settings.raft.heartbeatIntervalMilliseconds = UInt64(raft.heartbeatMilliseconds)
-        settings.raft.electionTimeoutMilliseconds = UInt64(election.lowerBound)...UInt64(election.upperBound)
-        settings.raft.unreachableLeaderDelayMilliseconds = UInt64(raft.unreachableLeaderDelayMilliseconds)
+        settings.raft.electionTimeoutMilliseconds =
+            UInt64(election.lowerBound)...UInt64(election.upperBound)
+        settings.raft.unreachableLeaderDelayMilliseconds = UInt64(
+            raft.unreachableLeaderDelayMilliseconds)
         settings.raft.maximumUncommittedBytes = configuration.limits.uncommittedBytes
         settings.raft.entriesKeptBehindSnapshot = configuration.snapshot.keepEntries
         settings.graceMilliseconds = UInt64(configuration.sessions.graceMilliseconds)
-        settings.requestTimeoutMilliseconds = UInt64(configuration.limits.requestTimeoutMilliseconds)
+        settings.requestTimeoutMilliseconds = UInt64(
+            configuration.limits.requestTimeoutMilliseconds)
         settings.maximumPendingCalls = configuration.limits.requestsInFlight
         settings.maximumSubscribers = configuration.limits.eventStreams
         settings.maximumCommandBytes = configuration.limits.commandBytes
@@ -133,16 +144,19 @@ struct Server: Service {
             clusterID: configuration.clusterID, clusterName: configuration.cluster,
             serverID: ServerID(configuration.node),
             peers: configuration.members.filter { $0.id != configuration.node }.map { member in
-                PeerTransport.Peer(id: ServerID(member.id), host: member.peer.host, port: member.peer.port)
+                PeerTransport.Peer(
+                    id: ServerID(member.id), host: member.peer.host, port: member.peer.port)
             },
             listenHost: configuration.peerListen.host, listenPort: configuration.peerListen.port,
             memberDigest: configuration.memberDigest,
             // Dead links are noticed within two election timeouts without TCP's help (N8).
-            linkTimeoutMilliseconds: UInt64(2 * configuration.raft.electionTimeoutMilliseconds.lowerBound))
+            linkTimeoutMilliseconds: UInt64(
+                2 * configuration.raft.electionTimeoutMilliseconds.lowerBound))
     }
 
     private var edgeSettings: EdgeSettings {
-        var settings = EdgeSettings(host: configuration.clientListen.host, port: configuration.clientListen.port)
+        var settings = EdgeSettings(
+            host: configuration.clientListen.host, port: configuration.clientListen.port)
         settings.maximumConnections = configuration.limits.clientConnections
         return settings
     }
@@ -166,11 +180,15 @@ struct Server: Service {
         case .connectionRefused(let limit):
             logger.warning("client connection refused", metadata: ["limit": "\(limit)"])
         case .hostilePeer(let reason, let address):
-            logger.warning("client connection closed", metadata: ["reason": "\(reason)", "address": "\(address)"])
+            logger.warning(
+                "client connection closed",
+                metadata: ["reason": "\(reason)", "address": "\(address)"])
         case .silentPeer(let address):
             logger.info("client answered no ping", metadata: ["address": "\(address)"])
         case .connectionFailed(let reason, let address):
-            logger.info("client connection failed", metadata: ["reason": "\(reason)", "address": "\(address)"])
+            logger.info(
+                "client connection failed",
+                metadata: ["reason": "\(reason)", "address": "\(address)"])
         case .drainCut(let openCalls):
             logger.info("open calls were cut", metadata: ["calls": "\(openCalls)"])
         case .suppressed(let count):

@@ -271,6 +271,62 @@ def run_load(cluster, kind, through, connections, streams, seconds, folder):
     }
 
 
+# --- failover ------------------------------------------------------------------------------------------------
+
+def silence(cluster, fault, folder):
+    """Milliseconds without an answered write around a fault of the leader, writing through a follower."""
+    leader = cluster.leader = wait_for("a leader", 20, cluster.find_leader)
+    port, path, body = cluster.target("write", "follower")
+    body_file, log_file = os.path.join(folder, "body"), os.path.join(folder, "requests.log")
+    with open(body_file, "wb") as out:
+        out.write(body)
+    if os.path.exists(log_file):
+        os.remove(log_file)
+    load = subprocess.Popen(
+        ["h2load", "-t", "1", "-c", "4", "-m", "4", "-D", "4", "--log-file", log_file, "-d", body_file, *GRPC_HEADERS,
+         "http://127.0.0.1:%d%s" % (port, path)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    time.sleep(1.5)
+    process = cluster.processes[leader]
+    at = time.time()
+    process.send_signal(signal.SIGKILL if fault == "kill" else signal.SIGSTOP)
+    load.wait()
+    if fault == "kill":
+        process.wait()
+        cluster.start(leader)
+    else:
+        process.send_signal(signal.SIGCONT)
+    wait_for("all nodes to answer", 20, lambda: all(
+        call(p, "/latchd.v1.Cluster/Status", b"") for p in cluster.client.values()) or None)
+    ends = []
+    with open(log_file) as log:
+        for line in log:
+            start, status, took = line.split()[:3]
+            if status == "200":
+                ends.append((int(start) + int(took)) / 1e6)
+    ends.sort()
+    # The log's clock is the wall clock; the longest gap that touches the moment of the fault and what follows.
+    after = [e for e in ends if e > at]
+    if not after:
+        raise SystemExit("nothing was answered after the leader's fault")
+    before = [e for e in ends if e <= at]
+    marks = before[-1:] + after
+    return max(b - a for a, b in zip(marks, marks[1:])) * 1e3
+
+
+def failover(options, folder):
+    cluster = Latchd(os.path.abspath(options.latchd), folder)
+    try:
+        for fault, title in (("kill", "leader killed (kill -9)"), ("stop", "leader frozen (SIGSTOP)")):
+            found = []
+            for _ in range(options.failover):
+                found.append(silence(cluster, fault, folder))
+                print("%s: %.0f ms" % (title, found[-1]), flush=True)
+            print("%s, %d times: silence median %.0f ms, worst %.0f ms" % (
+                title, len(found), statistics.median(found), max(found)), flush=True)
+    finally:
+        cluster.stop()
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--latchd", required=True, help="the release build of latchd")
@@ -278,6 +334,8 @@ def main():
     parser.add_argument("--seconds", type=int, default=3, help="seconds of each run (default 3)")
     parser.add_argument("--only", default="", help="only loads whose name contains this text")
     parser.add_argument("--no-etcd", action="store_true", help="measure latchd alone")
+    parser.add_argument("--failover", type=int, default=0, metavar="N",
+                        help="instead of loads: N times each, kill and freeze the leader and measure the silence")
     parser.add_argument("--json", help="also write the figures to this file")
     options = parser.parse_args()
     for tool in ["h2load", "curl"] + ([] if options.no_etcd else ["etcd"]):
@@ -285,6 +343,11 @@ def main():
             raise SystemExit("%s is missing: run `make bench`, or install nghttp2-client, curl and etcd-server" % tool)
 
     folder = tempfile.mkdtemp(prefix="latchd-bench-")
+    if options.failover:
+        try:
+            return failover(options, folder)
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
     clusters = []
     try:
         clusters.append(Latchd(os.path.abspath(options.latchd), folder))

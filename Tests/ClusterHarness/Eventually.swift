@@ -6,14 +6,16 @@ package struct NeverHappened: Error, CustomStringConvertible {
     package let lastError: (any Error)?
 
     package var description: String {
-        "\(what) did not happen within \(seconds) s" + (lastError.map { "; last error: \($0)" } ?? "")
+        "\(what) did not happen within \(seconds) s"
+            + (lastError.map { "; last error: \($0)" } ?? "")
     }
 }
 
 /// Polls until `condition` gives a value, every few milliseconds, or throws ``NeverHappened`` at the deadline.
 /// An error of the condition counts as "not yet".
 package func eventually<Value: Sendable>(
-    _ what: String, within seconds: Double = 15, _ condition: () async throws -> Value?
+    _ what: String, within seconds: Double = 15, isolation: isolated (any Actor)? = #isolation,
+    _ condition: () async throws -> Value?
 ) async throws -> Value {
     let deadline = ContinuousClock.now + .seconds(seconds)
     var lastError: (any Error)?

@@ -1,7 +1,7 @@
 import GRPCCore
-import GRPCNIOTransportHTTP2Posix
+package import GRPCNIOTransportHTTP2Posix
 package import LatchAPI
-import LatchClient
+package import LatchClient
 
 /// One gRPC connection to one node, with the raw stubs: what a hand-written or stock client sees.
 package struct NodeConnection: Sendable {
@@ -12,7 +12,9 @@ package struct NodeConnection: Sendable {
         endpoint: String, _ body: (NodeConnection) async throws -> Result
     ) async throws -> Result {
         let parts = endpoint.split(separator: ":")
-        guard parts.count == 2, let port = Int(parts[1]) else { throw HarnessError("no endpoint: \(endpoint)") }
+        guard parts.count == 2, let port = Int(parts[1]) else {
+            throw HarnessError("no endpoint: \(endpoint)")
+        }
         let transport = try HTTP2ClientTransport.Posix(
             target: .ipv4(address: String(parts[0]), port: port), transportSecurity: .plaintext)
         return try await withGRPCClient(transport: transport) { client in
@@ -28,7 +30,8 @@ package struct NodeConnection: Sendable {
     }
 
     package func status() async throws -> Latchd_V1_StatusResponse {
-        try await Latchd_V1_Cluster.Client(wrapping: client).status(.init(), options: Self.options(2))
+        try await Latchd_V1_Cluster.Client(wrapping: client).status(
+            .init(), options: Self.options(2))
     }
 
     /// The Atomix latch stub, for calls as the contract writes them.

@@ -11,7 +11,7 @@ package final class NodeProcess: Sendable {
     /// Starts the binary with `arguments`; its output goes to the end of `log`.
     package init(binary: URL, arguments: [String], log: URL) throws {
         if !FileManager.default.fileExists(atPath: log.path) {
-            FileManager.default.createFile(atPath: log.path, contents: nil)
+            _ = FileManager.default.createFile(atPath: log.path, contents: nil)
         }
         let output = try FileHandle(forWritingTo: log)
         try output.seekToEnd()
@@ -27,7 +27,7 @@ package final class NodeProcess: Sendable {
         try process.run()
         self.process = process
         self.log = log
-        Survivors.add(process.processIdentifier)
+        AtExit.kill(process.processIdentifier)
     }
 
     package var pid: Int32 { process.processIdentifier }
@@ -42,14 +42,15 @@ package final class NodeProcess: Sendable {
     package func kill() {
         send(SIGKILL)
         process.waitUntilExit()
-        Survivors.remove(pid)
+        AtExit.forget(pid)
     }
 
     /// The exit code, once the process has ended by itself; nil while it runs.
     package var exitCode: Int32? {
         guard !process.isRunning else { return nil }
-        Survivors.remove(pid)
-        return process.terminationReason == .exit ? process.terminationStatus : 128 + process.terminationStatus
+        AtExit.forget(pid)
+        return process.terminationReason == .exit
+            ? process.terminationStatus : 128 + process.terminationStatus
     }
 
     /// Everything the process has written.
@@ -58,19 +59,33 @@ package final class NodeProcess: Sendable {
     }
 }
 
-/// The pids of processes that were started and not yet ended: killed when the test process exits, however it does.
-private enum Survivors {
-    private static let pids = Mutex<Set<Int32>>([])
-    private static let atExit: Void = {
-        atexit { Survivors.pids.withLock { for pid in $0 { Foundation.kill(pid, SIGKILL) } } }
-    }()
-
-    static func add(_ pid: Int32) {
-        _ = atExit
-        pids.withLock { _ = $0.insert(pid) }
+/// What must not outlive the test process, however it exits: processes and folders.
+enum AtExit {
+    private struct Remains {
+        var pids: Set<Int32> = []
+        var folders: [URL] = []
     }
 
-    static func remove(_ pid: Int32) {
-        pids.withLock { _ = $0.remove(pid) }
+    private static let remains = Mutex(Remains())
+    private static let registration: Void = {
+        atexit {
+            let remains = AtExit.remains.withLock { $0 }
+            for pid in remains.pids { Foundation.kill(pid, SIGKILL) }
+            for folder in remains.folders { try? FileManager.default.removeItem(at: folder) }
+        }
+    }()
+
+    static func kill(_ pid: Int32) {
+        _ = registration
+        remains.withLock { _ = $0.pids.insert(pid) }
+    }
+
+    static func forget(_ pid: Int32) {
+        remains.withLock { _ = $0.pids.remove(pid) }
+    }
+
+    static func remove(_ folder: URL) {
+        _ = registration
+        remains.withLock { $0.folders.append(folder) }
     }
 }

@@ -16,7 +16,8 @@ package actor TestCluster {
     private var hasData: Set<Int> = []
 
     private init(size: Int, extraConfiguration: String) async throws {
-        folder = FileManager.default.temporaryDirectory.appendingPathComponent("latchd-test-\(UUID().uuidString)")
+        folder = FileManager.default.temporaryDirectory.appendingPathComponent(
+            "latchd-test-\(UUID().uuidString)")
         try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
         ids = Array(1...size)
         let ports = try await FreePorts.take(2 * size)
@@ -29,7 +30,8 @@ package actor TestCluster {
     ///
     /// - Parameter extraConfiguration: YAML lines added to every node's file.
     package static func withCluster<Result: Sendable>(
-        of size: Int = 3, extraConfiguration: String = "", _ body: (TestCluster) async throws -> Result
+        of size: Int = 3, extraConfiguration: String = "",
+        _ body: (TestCluster) async throws -> Result
     ) async throws -> Result {
         let cluster = try await TestCluster(size: size, extraConfiguration: extraConfiguration)
         do {
@@ -45,6 +47,15 @@ package actor TestCluster {
         }
     }
 
+    /// A cluster for the rest of this process's life; its nodes are killed and its folder removed at exit.
+    package static func startForProcess(of size: Int = 3) async throws -> TestCluster {
+        let cluster = try await TestCluster(size: size, extraConfiguration: "")
+        AtExit.remove(cluster.folder)
+        for id in cluster.ids { try await cluster.start(id) }
+        _ = try await cluster.leader()
+        return cluster
+    }
+
     /// The folder of the built `latchd` and `latchctl`: `LATCHD_BIN`, or where this test binary was built.
     package static let binaries: URL = {
         if let folder = ProcessInfo.processInfo.environment["LATCHD_BIN"] {
@@ -52,7 +63,10 @@ package actor TestCluster {
         }
         let own = URL(fileURLWithPath: CommandLine.arguments[0]).resolvingSymlinksInPath()
         var folder = own.deletingLastPathComponent()
-        while folder.path != "/", !FileManager.default.isExecutableFile(atPath: folder.appendingPathComponent("latchd").path) {
+        while folder.path != "/",
+            !FileManager.default.isExecutableFile(
+                atPath: folder.appendingPathComponent("latchd").path)
+        {
             folder.deleteLastPathComponent()
         }
         return folder
@@ -90,7 +104,9 @@ package actor TestCluster {
 
     /// The process of a node, as last started.
     package func process(_ id: Int) throws -> NodeProcess {
-        guard let process = processes[id] else { throw HarnessError("node \(id) was never started") }
+        guard let process = processes[id] else {
+            throw HarnessError("node \(id) was never started")
+        }
         return process
     }
 
@@ -111,7 +127,8 @@ package actor TestCluster {
     /// The last lines of every node's log, for a failure's message.
     package func logs() -> String {
         processes.sorted { $0.key < $1.key }.map { id, process in
-            "--- node \(id)\n" + process.output.split(separator: "\n").suffix(25).joined(separator: "\n")
+            "--- node \(id)\n"
+                + process.output.split(separator: "\n").suffix(25).joined(separator: "\n")
         }.joined(separator: "\n")
     }
 
@@ -153,6 +170,12 @@ package actor TestCluster {
 package struct ClusterFailure: Error, CustomStringConvertible {
     package let cause: any Error
     package let logs: String
+
+    package init(cause: any Error, logs: String) {
+        self.cause = cause
+        self.logs = logs
+    }
+
     package var description: String { "\(cause)\n\(logs)" }
 }
 

@@ -92,7 +92,7 @@ extension GRPCEdgeTests {
         }
 
         @Test(
-            "A bidirectional call that the server ends first is not left half open (RFC 9113 §8.1)")
+            "A bidirectional call that the server ends first is wholly closed (RFC 9113 §8.1)")
         func serverEndsFirst() async throws {
             try await withServer { test in
                 let client = try HTTP2Client(port: test.port)

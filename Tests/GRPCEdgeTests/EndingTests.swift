@@ -133,6 +133,24 @@ extension GRPCEdgeTests {
             }
         }
 
+        @Test("Frames around real work are free: two pings a message never add up to a flood")
+        func honestChatter() async throws {
+            try await withServer {
+                $0.maximumIdleFrames = 100
+            } _: { test in
+                let peer = try RawPeer(port: test.port)
+                peer.send(RawPeer.open("/t.T/Chat", stream: 1))
+                let message = RawPeer.frame(0, flags: 0, stream: 1, [0, 0, 0, 0, 1, 7])
+                let ping = RawPeer.frame(6, flags: 0, stream: 0, [1, 2, 3, 4, 5, 6, 7, 8])
+                for _ in 0..<2000 { #expect(peer.send(message + ping + ping)) }
+                try eventually("all pings are answered") {
+                    peer.receive()
+                    return peer.frameTypes.count { $0 == 6 } == 4000
+                }
+                #expect(test.service.hostileReasons.isEmpty)
+            }
+        }
+
         @Test(
             "Connections beyond the limit are closed at once, and served again when there is room")
         func connectionLimit() async throws {

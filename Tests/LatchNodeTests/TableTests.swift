@@ -26,7 +26,9 @@ struct CallTableTests {
     private let join = Command.latch(primitive, 1, requestID: 1, participant: "p")
     private let open = Command.openSession(primitive, timeoutMilliseconds: 1_000)
 
-    @Test("an applied entry of a later term returns what earlier leaders were given to the queue (§5.3)")
+    @Test(
+        "an applied entry of a later term returns what earlier leaders were given to the queue (§5.3)"
+    )
     func laterTermRequeues() {
         var table = table([join, open])
         #expect(take(&table, 3) == [100, 101])
@@ -85,7 +87,10 @@ struct HeldCallsTests {
         held.add(.reply(NobodySink()), for: StreamKey(session: 1, stream: 4), deadline: at(10))
         held.add(.reply(NobodySink()), for: StreamKey(session: 1, stream: 6), deadline: at(10))
         #expect(held.overdue(at: at(9), retryAfterMilliseconds: 100).isEmpty)
-        #expect(held.overdue(at: at(10), retryAfterMilliseconds: 100) == [StreamKey(session: 1, stream: 6)])
+        #expect(
+            held.overdue(at: at(10), retryAfterMilliseconds: 100) == [
+                StreamKey(session: 1, stream: 6)
+            ])
         #expect(held.overdue(at: at(50), retryAfterMilliseconds: 100).isEmpty)
         #expect(held.overdue(at: at(110), retryAfterMilliseconds: 100).count == 1)
     }
@@ -98,7 +103,9 @@ struct RenewalBufferTests {
         var buffer = RenewalBuffer()
         for (session, acknowledged) in [(9, 1), (2, 1), (9, 3)] as [(UInt64, UInt64)] {
             buffer.add(
-                Renewal(primitive: primitive, session: session, acknowledgedRequestID: acknowledged, streams: []),
+                Renewal(
+                    primitive: primitive, session: session, acknowledgedRequestID: acknowledged,
+                    streams: []),
                 NobodySink(), due: at(5))
         }
         let (renewals, sinks) = buffer.take(limit: 10)
@@ -127,7 +134,9 @@ struct ReadTableTests {
         #expect(table.isEmpty)
     }
 
-    @Test("a round that the leader could not confirm starts over, and its late answer is ignored (B10)")
+    @Test(
+        "a round that the leader could not confirm starts over, and its late answer is ignored (B10)"
+    )
     func unconfirmedStartsOver() {
         var table = ReadTable()
         table.add(read())
@@ -146,7 +155,8 @@ struct ReadTableTests {
         _ = table.begin(at: at(0))
         table.add(read(20))
         table.park(read(10))
-        #expect(table.removeExpired(at: at(10)).map(\.wasParked).sorted { !$0 && $1 } == [false, true])
+        #expect(
+            table.removeExpired(at: at(10)).map(\.wasParked).sorted { !$0 && $1 } == [false, true])
         #expect(table.removeExpired(at: at(20)).count == 1)
         #expect(table.isEmpty)
     }
@@ -170,8 +180,12 @@ struct DigestLedgerTests {
     func majorityGoesOn() {
         var ledger = DigestLedger(server: one, majority: 2)
         #expect(ledger.note(7, of: one, at: LogIndex(1_024)) == .agreed)
-        #expect(ledger.note(9, of: two, at: LogIndex(1_024)) == .differs(from: two, at: LogIndex(1_024)))
-        #expect(ledger.note(7, of: three, at: LogIndex(1_024)) == .differs(from: two, at: LogIndex(1_024)))
+        #expect(
+            ledger.note(9, of: two, at: LogIndex(1_024)) == .differs(from: two, at: LogIndex(1_024))
+        )
+        #expect(
+            ledger.note(7, of: three, at: LogIndex(1_024))
+                == .differs(from: two, at: LogIndex(1_024)))
     }
 
     @Test("indexes are kept in order and bounded")
@@ -180,6 +194,7 @@ struct DigestLedgerTests {
         for step in (1...500).reversed() {
             #expect(ledger.note(UInt64(step), of: one, at: LogIndex(UInt64(step))) == .agreed)
         }
-        #expect(ledger.note(1, of: two, at: LogIndex(500)) == .differs(from: two, at: LogIndex(500)))
+        #expect(
+            ledger.note(1, of: two, at: LogIndex(500)) == .differs(from: two, at: LogIndex(500)))
     }
 }

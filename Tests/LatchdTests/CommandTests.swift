@@ -9,7 +9,9 @@ struct CommandTests {
     func help() {
         let help = LatchdCommand.helpMessage(columns: 200)
         #expect(help.contains("latchd --config Config/node1.yaml --bootstrap"))
-        for status in ExitStatus.allCases { #expect(help.contains("\(status.rawValue)  \(status.meaning)")) }
+        for status in ExitStatus.allCases {
+            #expect(help.contains("\(status.rawValue)  \(status.meaning)"))
+        }
     }
 
     @Test("Docs/Operations.md has every exit status with its meaning")
@@ -20,7 +22,8 @@ struct CommandTests {
         }
     }
 
-    @Test("a wrong command line is exit status 64", arguments: [[], ["--config"], ["--confg", "x"]])
+    @Test(
+        "a wrong command line is exit status 64", arguments: [[], ["--config"], ["--confg", "x"]])
     func usage(arguments: [String]) {
         #expect {
             try LatchdCommand.parse(arguments)

@@ -14,7 +14,8 @@ struct ConfigurationIdentityTests {
         #expect(fnv1a(text.utf8) == hash)
     }
 
-    @Test("member lines are in the order of ids, whatever the file's order, and hold peer addresses")
+    @Test(
+        "member lines are in the order of ids, whatever the file's order, and hold peer addresses")
     func memberLines() throws {
         let lines = three.split(separator: "\n")
         let shuffled = (lines.prefix(4) + lines.dropFirst(4).reversed()).joined(separator: "\n")

@@ -11,7 +11,9 @@ struct ConfigurationRuleTests {
 
     @Test("two members never share an id (O2)")
     func duplicateIDs() {
-        let text = members(["id: 1, peer: \"a:1\", client: \"a:2\"", "id: 1, peer: \"b:1\", client: \"b:2\""])
+        let text = members([
+            "id: 1, peer: \"a:1\", client: \"a:2\"", "id: 1, peer: \"b:1\", client: \"b:2\"",
+        ])
         #expect(
             problems(text) == [
                 "6:10: members[1].id: the id 1 is taken by members[0].id in line 5. Every member has its "
@@ -22,7 +24,8 @@ struct ConfigurationRuleTests {
     @Test("an address is used once, whatever it is spelled like (O2, O7)")
     func duplicateAddresses() {
         let text = members([
-            "id: 1, peer: \"localhost:1\", client: \"A:2\"", "id: 2, peer: \"127.0.0.1:1\", client: \"a:2\"",
+            "id: 1, peer: \"localhost:1\", client: \"A:2\"",
+            "id: 2, peer: \"127.0.0.1:1\", client: \"a:2\"",
             "id: 3, peer: \"c:1\", client: \"c:2\"",
         ])
         #expect(
@@ -46,7 +49,8 @@ struct ConfigurationRuleTests {
 
     @Test("even clusters start with a warning that does the sum (O4)", arguments: [2, 4, 6])
     func evenClusters(count: Int) throws {
-        let text = members((1...count).map { "id: \($0), peer: \"n\($0):1\", client: \"n\($0):2\"" })
+        let text = members(
+            (1...count).map { "id: \($0), peer: \"n\($0):1\", client: \"n\($0):2\"" })
         let (fewer, more) = (count - 1, count + 1)
         #expect(
             try warnings(text) == [
@@ -72,7 +76,9 @@ struct ConfigurationRuleTests {
             ])
     }
 
-    @Test("an address that nobody can dial is refused, one that only one machine can is warned of (O7)")
+    @Test(
+        "an address that nobody can dial is refused, one that only one machine can is warned of (O7)"
+    )
     func undialable() throws {
         let wildcard = three.replacing("b:7301", with: "0.0.0.0:7301")
         #expect(

@@ -79,7 +79,8 @@ struct ConfigurationSyntaxTests {
 
     @Test("a byte order mark and Windows line ends are accepted")
     func byteOrderMark() throws {
-        let windows = "\u{FEFF}" + smallest.split(separator: "\n").joined(separator: "\r\n") + "\r\n"
+        let windows =
+            "\u{FEFF}" + smallest.split(separator: "\n").joined(separator: "\r\n") + "\r\n"
         #expect(try load(windows).configuration == load(smallest).configuration)
     }
 
@@ -133,9 +134,12 @@ struct ConfigurationSyntaxTests {
         let failure = ConfigurationFailure(
             file: "f.yaml",
             problems: [
-                ConfigurationProblem(position: Position(line: 2, column: 3), path: "a.b", message: "no.")
+                ConfigurationProblem(
+                    position: Position(line: 2, column: 3), path: "a.b", message: "no.")
             ])
-        #expect(failure.description == "f.yaml:2:3: a.b: no.\n1 problem in f.yaml: nothing was started.")
+        #expect(
+            failure.description == "f.yaml:2:3: a.b: no.\n1 problem in f.yaml: nothing was started."
+        )
     }
 
     @Test("files that would make a parser slow are refused quickly")
@@ -160,7 +164,8 @@ struct ConfigurationSyntaxTests {
         #expect {
             try ConfigurationLoader.load(path: "/nowhere/node1.yaml")
         } throws: { error in
-            "\(error)".hasPrefix("/nowhere/node1.yaml:1:1: cannot be read: No such file or directory.")
+            "\(error)".hasPrefix(
+                "/nowhere/node1.yaml:1:1: cannot be read: No such file or directory.")
         }
         #expect {
             try ConfigurationLoader.load(path: "/dev/zero")

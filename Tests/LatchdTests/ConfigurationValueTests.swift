@@ -9,10 +9,22 @@ struct ConfigurationValueTests {
         arguments: [
             ("50", "\"50\" has no unit. Write 50ms, 50s, 50m or 50h, whichever is meant."),
             ("0", "\"0\" has no unit. Write 0ms, 0s, 0m or 0h, whichever is meant."),
-            ("fast", "\"fast\" is not a duration. Write a whole number and a unit: 50ms, 10s, 2m or 1h."),
-            ("5 ms", "\"5 ms\" is not a duration. Write a whole number and a unit: 50ms, 10s, 2m or 1h."),
-            ("-5ms", "\"-5ms\" is not a duration. Write a whole number and a unit: 50ms, 10s, 2m or 1h."),
-            ("1.5s", "\"1.5s\" is not a duration. Write a whole number and a unit: 50ms, 10s, 2m or 1h."),
+            (
+                "fast",
+                "\"fast\" is not a duration. Write a whole number and a unit: 50ms, 10s, 2m or 1h."
+            ),
+            (
+                "5 ms",
+                "\"5 ms\" is not a duration. Write a whole number and a unit: 50ms, 10s, 2m or 1h."
+            ),
+            (
+                "-5ms",
+                "\"-5ms\" is not a duration. Write a whole number and a unit: 50ms, 10s, 2m or 1h."
+            ),
+            (
+                "1.5s",
+                "\"1.5s\" is not a duration. Write a whole number and a unit: 50ms, 10s, 2m or 1h."
+            ),
             ("0ms", "0ms is too little; allowed is 5ms to 10s."),
             ("2h", "2h is too much; allowed is 5ms to 10s."),
             ("99999999999999999999h", "\"99999999999999999999h\" is far too large."),
@@ -25,7 +37,9 @@ struct ConfigurationValueTests {
 
     @Test(
         "durations and sizes are read and spelled in their shortest exact form",
-        arguments: [("50ms", 50), ("10s", 10_000), ("2m", 120_000), ("1h", 3_600_000), ("90s", 90_000)])
+        arguments: [
+            ("50ms", 50), ("10s", 10_000), ("2m", 120_000), ("1h", 3_600_000), ("90s", 90_000),
+        ])
     func durationSpelling(text: String, milliseconds: Int) throws {
         #expect(try Units.milliseconds(text) == milliseconds)
         #expect(Units.spell(milliseconds: milliseconds) == text)
@@ -61,8 +75,14 @@ struct ConfigurationValueTests {
         arguments: [
             ("300ms", "expected a range such as 300ms..600ms."),
             ("[300ms, 600ms]", "expected a range such as 300ms..600ms."),
-            ("600ms..300ms", "the first duration is larger than the second; write smallest..largest."),
-            ("300..600ms", "\"300\" has no unit. Write 300ms, 300s, 300m or 300h, whichever is meant."),
+            (
+                "600ms..300ms",
+                "the first duration is larger than the second; write smallest..largest."
+            ),
+            (
+                "300..600ms",
+                "\"300\" has no unit. Write 300ms, 300s, 300m or 300h, whichever is meant."
+            ),
         ])
     func noRanges(text: String, expected: String) {
         let found = problems(smallest + "raft:\n  election_timeout: \(text)\n")
@@ -106,7 +126,9 @@ struct ConfigurationValueTests {
     @Test("a relative data directory is meant relative to the file")
     func dataDirectory() throws {
         func directory(_ data: String) throws -> String {
-            let text = smallest.split(separator: "\n").map { $0.hasPrefix("data") ? "data: \(data)" : $0 }
+            let text = smallest.split(separator: "\n").map {
+                $0.hasPrefix("data") ? "data: \(data)" : $0
+            }
             return try load(text.joined(separator: "\n")).configuration.dataDirectory
         }
         #expect(try directory("node1") == "/etc/latchd/node1")

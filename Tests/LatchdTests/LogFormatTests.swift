@@ -7,13 +7,15 @@ import Testing
 @Suite("Log lines")
 struct LogFormatTests {
     private let fields: Logger.Metadata = [
-        "term": "3", "server": "1", "name": "my latch", "peers": ["2", "3"], "why": ["b": "1", "a": "x y"],
+        "term": "3", "server": "1", "name": "my latch", "peers": ["2", "3"],
+        "why": ["b": "1", "a": "x y"],
     ]
 
     @Test("a text line is time, level, message and sorted fields")
     func text() {
         let line = LogFormat.text.line(
-            milliseconds: 1_772_366_400_123, level: .info, message: "became leader", metadata: fields)
+            milliseconds: 1_772_366_400_123, level: .info, message: "became leader",
+            metadata: fields)
         #expect(
             line == "2026-03-01T12:00:00.123Z info     became leader name=\"my latch\" peers=[2,3] "
                 + "server=1 term=3 why=\"{a:x y,b:1}\"")
@@ -24,8 +26,10 @@ struct LogFormatTests {
         let line = LogFormat.json.line(
             milliseconds: 0, level: .warning, message: "a \"b\"\\", metadata: fields)
         #expect(
-            line == #"{"time":"1970-01-01T00:00:00.000Z","level":"warning","message":"a \"b\"\\","fields":"#
-                + #"{"name":"my latch","peers":["2","3"],"server":"1","term":"3","why":{"a":"x y","b":"1"}}}"#)
+            line
+                == #"{"time":"1970-01-01T00:00:00.000Z","level":"warning","message":"a \"b\"\\","fields":"#
+                + #"{"name":"my latch","peers":["2","3"],"server":"1","term":"3","why":{"a":"x y","b":"1"}}}"#
+        )
     }
 
     @Test("no foreign text ends a line, moves the cursor or turns the writing direction (P11)")
@@ -37,7 +41,8 @@ struct LogFormatTests {
             milliseconds: 0, level: .info, message: evil, metadata: ["n\n": .string(evil)])
         for line in [text, json] {
             #expect(line.unicodeScalars.allSatisfy { $0.value >= 0x20 && $0.value != 0x85 })
-            #expect(!line.unicodeScalars.contains { ["\u{2028}", "\u{202E}", "\u{E000}"].contains($0) })
+            #expect(
+                !line.unicodeScalars.contains { ["\u{2028}", "\u{202E}", "\u{E000}"].contains($0) })
         }
         let object = try JSONSerialization.jsonObject(with: Data(json.utf8)) as? [String: Any]
         #expect(object?["message"] as? String == evil)
@@ -57,8 +62,10 @@ struct LogFormatTests {
         "times are UTC in the Gregorian calendar",
         arguments: [
             (0, "1970-01-01T00:00:00.000Z"), (-1, "1969-12-31T23:59:59.999Z"),
-            (951_782_399_999, "2000-02-28T23:59:59.999Z"), (951_782_400_000, "2000-02-29T00:00:00.000Z"),
-            (4_107_542_400_000, "2100-03-01T00:00:00.000Z"), (Int64.max, "9999-12-31T23:59:59.999Z"),
+            (951_782_399_999, "2000-02-28T23:59:59.999Z"),
+            (951_782_400_000, "2000-02-29T00:00:00.000Z"),
+            (4_107_542_400_000, "2100-03-01T00:00:00.000Z"),
+            (Int64.max, "9999-12-31T23:59:59.999Z"),
             (Int64.min, "0000-01-01T00:00:00.000Z"),
         ] as [(Int64, String)])
     func timestamps(milliseconds: Int64, expected: String) {

@@ -19,7 +19,9 @@ struct ShippedConfigurationTests {
         #expect(try load(file).warnings.isEmpty)
     }
 
-    @Test("the three files of a set are three members of one cluster", arguments: ["Config", "Config/docker"])
+    @Test(
+        "the three files of a set are three members of one cluster",
+        arguments: ["Config", "Config/docker"])
     func oneCluster(folder: String) throws {
         let nodes = try (1...3).map { try load("\(folder)/node\($0).yaml").configuration }
         #expect(nodes.map(\.node) == [1, 2, 3])
@@ -64,7 +66,8 @@ struct ShippedConfigurationTests {
     func printedSettings(file: String) throws {
         let loaded = try load(file)
         let printed = ConfigurationPrinter.yaml(loaded, file: file)
-        let again = try ConfigurationLoader.parse(Array(printed.utf8), file: "printed", directory: "/")
+        let again = try ConfigurationLoader.parse(
+            Array(printed.utf8), file: "printed", directory: "/")
         #expect(again.configuration == loaded.configuration)
     }
 
@@ -74,6 +77,7 @@ struct ShippedConfigurationTests {
         let printed = ConfigurationPrinter.yaml(loaded, file: "f.yaml")
         #expect(
             printed.split(separator: "\n")[1]
-                == "# WARNING: f.yaml:5:3: members: one member: nothing takes over when this node stops.")
+                == "# WARNING: f.yaml:5:3: members: one member: nothing takes over when this node stops."
+        )
     }
 }

@@ -187,8 +187,12 @@ func decodeAll(
     for piece in pieces {
         assembler.append(piece)
         while let frame = try assembler.next(
-            seal: &seal, { type, reader throws(DecodingFailure) -> PeerFrame? in
-                try PeerFrame.decode(type, from: &reader)
+            seal: &seal,
+            { type, reader throws(DecodingFailure) -> PeerFrame? in
+                if let frame = try PeerFrame.decode(type, from: &reader) { return frame }
+                // One of the connection's own.
+                _ = try reader.readRaw(count: reader.remaining, "body")
+                return nil
             })
         {
             if let frame { frames.append(frame) }

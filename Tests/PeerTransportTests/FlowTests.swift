@@ -9,36 +9,44 @@ struct FlowTests {
     func stoppedReader() async throws {
         let frozen = try await FrozenPeer.start(readsOn: false)
         let port = try await freePort()
-        var one = configuration(
-            1, port: 0, peers: [(2, frozen.port), (3, port)], linkTimeout: 60_000)
-        one.maximumQueuedBytesPerPeer = 256 << 10
-        let listening = one
-        try await withNodes([configuration(3, port: port, peers: [(1, 1)])]) { others in
-            try await withNodes([listening]) { nodes in
-                let (one, three) = (nodes[0], others[0])
-                #expect(
-                    await eventually { one.saw(.linkUp(ServerID(2))) && one.saw(.linkUp(three.id)) })
-                let block = entries(after: 1, payload: [UInt8](repeating: 1, count: 32 << 10), from: 1)
-                var accepted = 0
-                while try await one.send([block], to: ServerID(2)) == 1 {
-                    accepted += 1
-                    try #require(accepted < 1_000, "no bound")
-                }
-                let beats = (1...9).map { heartbeat(commit: $0, from: 1) }
-                try await one.sendAll(beats, to: ServerID(2))
-                // Others are unaffected.
-                try await one.sendAll([beats[0]], to: three.id)
-                #expect(await eventually { three.frames == [beats[0]] })
+        let one = configuration(
+            1, port: 0, peers: [(2, frozen.port), (3, port)], linkTimeout: 60_000
+        ) { $0.maximumQueuedBytesPerPeer = 256 << 10 }
+        let three = configuration(3, port: port, peers: [(1, 1)])
+        try await withNodes([three, one]) { nodes in
+            let (three, one) = (nodes[0], nodes[1])
+            #expect(await eventually { one.saw(.linkUp(ServerID(2))) })
+            #expect(await eventually { one.saw(.linkUp(three.id)) })
+            let block = entries(
+                after: 1, payload: [UInt8](repeating: 1, count: 32 << 10), from: 1)
+            let accepted = try await fill(ServerID(2), with: block, from: one)
+            let beats = (1...9).map { heartbeat(commit: $0, from: 1) }
+            try await one.sendAll(beats, to: ServerID(2))
+            // Others are unaffected.
+            try await one.sendAll([beats[0]], to: three.id)
+            #expect(await eventually { three.frames == [beats[0]] })
 
-                try await frozen.thaw()
-                let expected = [PeerFrame](repeating: block, count: accepted) + [beats[8]]
-                #expect(try await eventually { try frozen.frames().count >= expected.count })
-                #expect(try frozen.frames() == expected)
-                // And there is room again.
-                try await one.sendAll([block], to: ServerID(2))
-            }
+            try await frozen.thaw()
+            let expected = [PeerFrame](repeating: block, count: accepted) + [beats[8]]
+            _ = try await eventually { try frozen.frames().count >= expected.count }
+            let arrived = try frozen.frames()
+            #expect(arrived == expected)
+            // And there is room again.
+            try await one.sendAll([block], to: ServerID(2))
         }
         await frozen.stop()
+    }
+
+    /// Sends until there is no more room; tells how many frames were taken.
+    private func fill(
+        _ server: ServerID, with frame: PeerFrame, from node: TestNode
+    ) async throws -> Int {
+        for count in 0..<1_000 {
+            let queued = try await node.send([frame], to: server)
+            if queued == 0 { return count }
+        }
+        Issue.record("the queue has no bound")
+        return 1_000
     }
 
     @Test("within one batch, too, the queue is bounded and the newest heartbeat is kept (N9)")
@@ -82,13 +90,18 @@ struct FlowTests {
 
     @Test("an idle snapshot connection is closed, and opened again for the next chunk")
     func idleSnapshotConnection() async throws {
-        try await withPair(linkTimeout: 40, configure: { $0.snapshotIdleMilliseconds = 60 }) {
+        try await withPair(linkTimeout: 400, configure: { $0.snapshotIdleMilliseconds = 100 }) {
             one, two in
-            let chunk = snapshotChunk([1], offset: 0, total: 1, from: 1)
-            for count in 1...2 {
-                try await one.sendAll([chunk], to: two.id)
-                #expect(await eventually { two.frames.count == count })
-                _ = await eventually(within: .milliseconds(200)) { false }
+            for number in 1...2 {
+                try await one.sendAll(
+                    [snapshotChunk([1], offset: 0, total: 1, from: 1)], to: two.id)
+                #expect(await eventually { two.frames.count == number })
+                let isOpen = try await one.onLoop { $0.isConnected(ServerID(2), by: .snapshot) }
+                #expect(isOpen)
+                let isClosed = try await eventually {
+                    try await one.onLoop { !$0.isConnected(ServerID(2), by: .snapshot) }
+                }
+                #expect(isClosed)
             }
             #expect(!one.saw(.linkDown(two.id)))
         }
@@ -100,7 +113,10 @@ struct FlowTests {
         try await withNodes([configuration(1, port: 0, peers: [(2, port)])]) { nodes in
             for server in [ServerID(2), ServerID(9)] {
                 let queued = try await nodes[0].send(
-                    [heartbeat(commit: 1, from: 1), snapshotChunk([], offset: 0, total: 0, from: 1)],
+                    [
+                        heartbeat(commit: 1, from: 1),
+                        snapshotChunk([], offset: 0, total: 0, from: 1),
+                    ],
                     to: server)
                 #expect(queued == 0)
             }

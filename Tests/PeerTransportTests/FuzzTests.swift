@@ -21,7 +21,8 @@ struct FuzzTests {
         repeatedly { random in
             var body = randomBody(using: &random)
             damage(&body, using: &random)
-            let type = Bool.random(using: &random)
+            let type =
+                Bool.random(using: &random)
                 ? UInt8.random(in: 0...0x25, using: &random) : .random(in: 0...255, using: &random)
             if let frames = try? decodeAll(rawFrame(type: type, body: body)) {
                 // What is accepted means one thing only: it encodes to the same frame again.
@@ -51,7 +52,8 @@ struct FuzzTests {
                 rest = rest.dropFirst(count)
                 do throws(DecodingFailure) {
                     while let frame = try assembler.next(
-                        seal: &receiveSeal, { type, reader throws(DecodingFailure) in
+                        seal: &receiveSeal,
+                        { type, reader throws(DecodingFailure) in
                             try PeerFrame.decode(type, from: &reader)
                         })
                     {
@@ -74,7 +76,7 @@ struct FuzzTests {
             damage(&body, using: &random)
             _ = try? ByteReader.withReader(over: body, Hello.decode)
             _ = try? ByteReader.withReader(over: body, Welcome.decode)
-            _ = try? ByteReader.withReader(over: body, Refusal.decode)
+            _ = try? ByteReader.withReader(over: body, HandshakeRefusal.decode)
             return nil
         }
     }

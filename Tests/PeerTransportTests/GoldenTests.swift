@@ -24,7 +24,7 @@ struct GoldenTests {
             .write(to: &bytes)
         #expect(spaced(bytes) == goldenFrames["welcome"])
         bytes.clear()
-        Refusal(code: .wrongCluster, text: "no").write(to: &bytes)
+        HandshakeRefusal(code: .wrongCluster, text: "no").write(to: &bytes)
         #expect(spaced(bytes) == goldenFrames["refusal"])
     }
 

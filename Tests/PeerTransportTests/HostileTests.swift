@@ -6,7 +6,8 @@ import Testing
 
 @Suite("Hostile and broken peers are cut off", .serialized)
 struct HostileTests {
-    @Test("a valid frame before the Hello closes the connection (N13)",
+    @Test(
+        "a valid frame before the Hello closes the connection (N13)",
         arguments: [heartbeat(commit: 1), .readIndexRequest(number: 1)])
     func beforeHello(_ frame: PeerFrame) async throws {
         try await withOne { one, port in
@@ -53,7 +54,8 @@ struct HostileTests {
         }
     }
 
-    @Test("a frame of the handshake after it closes the connection (N13)",
+    @Test(
+        "a frame of the handshake after it closes the connection (N13)",
         arguments: [FrameType.hello, .welcome, .refusal, .confirm, .pong])
     func lateHandshake(_ type: FrameType) async throws {
         try await withEstablished { one, raw, seal in

@@ -15,7 +15,8 @@ struct LimiterTests {
         #expect(limiter.admit("c", about: one, at: start) == nil)
         #expect(limiter.admit("d", about: one, at: start + .milliseconds(999)) == nil)
         #expect(limiter.admit("e", about: nil, at: start) == "e")
-        #expect(limiter.admit("f", about: one, at: start + .seconds(1)) == "f (and 2 more before it)")
+        #expect(
+            limiter.admit("f", about: one, at: start + .seconds(1)) == "f (and 2 more before it)")
         #expect(limiter.admit("g", about: one, at: start + .seconds(1)) == nil)
     }
 

@@ -52,7 +52,7 @@ struct LinkTests {
     func neverUp() async throws {
         let port = try await freePort()
         try await withNodes([configuration(1, port: 0, peers: [(2, port)])]) { nodes in
-            _ = await eventually(within: .milliseconds(200)) { false }
+            await nothingMayHappen(for: .milliseconds(200))
             #expect(nodes[0].events == [])
         }
     }
@@ -100,7 +100,7 @@ struct LinkTests {
             1, port: 0, peers: [(2, server.localAddress?.port ?? 0)])
         configuration.handshakeTimeoutMilliseconds = 50
         try await withNodes([configuration]) { nodes in
-            _ = await eventually(within: .milliseconds(200)) { false }
+            await nothingMayHappen(for: .milliseconds(200))
             #expect(nodes[0].events == [])
         }
         try await server.close()
@@ -124,9 +124,23 @@ struct LinkTests {
 
     @Test("idle links stay up for many link timeouts")
     func keepAlive() async throws {
-        try await withPair(linkTimeout: 100) { one, two in
-            _ = await eventually(within: .milliseconds(800)) { false }
+        try await withPair(linkTimeout: 400) { one, two in
+            await nothingMayHappen(for: .milliseconds(1_600))
             #expect(!one.saw(.linkDown(two.id)) && !two.saw(.linkDown(one.id)))
+        }
+    }
+
+    @Test("two nodes with different link timeouts keep their links")
+    func differentTimeouts() async throws {
+        let ports = (try await freePort(), try await freePort())
+        let one = configuration(1, port: ports.0, peers: [(2, ports.1)], linkTimeout: 8_000)
+        let two = configuration(2, port: ports.1, peers: [(1, ports.0)], linkTimeout: 400)
+        try await withNodes([one, two]) { nodes in
+            #expect(await eventually { nodes[0].saw(.linkUp(ServerID(2))) })
+            #expect(await eventually { nodes[1].saw(.linkUp(ServerID(1))) })
+            await nothingMayHappen(for: .milliseconds(1_000))
+            #expect(!nodes[0].saw(.linkDown(ServerID(2))))
+            #expect(!nodes[1].saw(.linkDown(ServerID(1))))
         }
     }
 

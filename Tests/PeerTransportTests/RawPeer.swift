@@ -58,18 +58,18 @@ final class RawPeer: Sendable {
 
     func close() async { try? await channel.close() }
 
-    /// The first frame that came back, as a Welcome or a Refusal.
-    func answer() async throws -> Result<Welcome, Refusal>? {
-        var result: Result<Welcome, Refusal>?
+    /// The first frame that came back, as a Welcome or a HandshakeRefusal.
+    func answer() async throws -> Result<Welcome, HandshakeRefusal>? {
+        var result: Result<Welcome, HandshakeRefusal>?
         _ = try await eventually {
             var assembler = FrameAssembler(limit: WireLimits.handshakeFrameBytes)
             assembler.append(received)
             var seal = FrameSeal.unbound
             result = try assembler.next(seal: &seal) {
-                type, reader throws(DecodingFailure) -> Result<Welcome, Refusal> in
+                type, reader throws(DecodingFailure) -> Result<Welcome, HandshakeRefusal> in
                 type == .welcome
                     ? .success(try Welcome.decode(from: &reader))
-                    : .failure(try Refusal.decode(from: &reader))
+                    : .failure(try HandshakeRefusal.decode(from: &reader))
             }
             return result != nil || isClosed
         }
@@ -95,5 +95,6 @@ final class RawPeer: Sendable {
 func hello(kind: ConnectionKind = .main, nonce: UInt64 = 7) -> Hello {
     Hello(
         protocolVersions: 1...1, clusterID: 0xC1, clusterName: "test", sender: ServerID(2),
-        receiver: ServerID(1), memberDigest: digestOfMembers, kind: kind, nonce: nonce)
+        receiver: ServerID(1), memberDigest: digestOfMembers, kind: kind,
+        linkTimeoutMilliseconds: 100, nonce: nonce)
 }

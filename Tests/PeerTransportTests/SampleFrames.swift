@@ -213,7 +213,8 @@ extension SplitMix {
     /// A term or index of any magnitude, the largest included.
     mutating func number() -> UInt64 {
         let bits = UInt64.random(in: 0...62, using: &self)
-        return bits == 62 ? WireLimits.largestNumber : UInt64.random(in: 0...(1 << bits), using: &self)
+        return bits == 62
+            ? WireLimits.largestNumber : UInt64.random(in: 0...(1 << bits), using: &self)
     }
 
     mutating func bytes() -> [UInt8] {

@@ -30,6 +30,11 @@ func eventually(
     return try await condition()
 }
 
+/// Gives something that must not happen the time to happen.
+func nothingMayHappen(for time: Duration) async {
+    _ = await eventually(within: time) { false }
+}
+
 /// Takes a free port of the loopback address. It is free again when this returns.
 func freePort() async throws -> Int {
     let channel = try await ServerBootstrap(group: MultiThreadedEventLoopGroup.singleton)
@@ -118,13 +123,16 @@ private final class EventLog: Sendable {
 let digestOfMembers: UInt64 = 0xD16E_5700_0000_0001
 
 func configuration(
-    _ id: UInt16, port: Int, peers: [(UInt16, Int)], linkTimeout: UInt64 = 2_000
+    _ id: UInt16, port: Int, peers: [(UInt16, Int)], linkTimeout: UInt64 = 2_000,
+    change: (inout PeerTransport.Configuration) -> Void = { _ in }
 ) -> PeerTransport.Configuration {
-    PeerTransport.Configuration(
+    var configuration = PeerTransport.Configuration(
         clusterID: 0xC1, clusterName: "test", serverID: ServerID(id),
         peers: peers.map { .init(id: ServerID($0.0), host: "127.0.0.1", port: $0.1) },
         listenHost: "127.0.0.1", listenPort: port, memberDigest: digestOfMembers,
         linkTimeoutMilliseconds: linkTimeout)
+    change(&configuration)
+    return configuration
 }
 
 /// Runs `body` with two connected transports, 1 and 2.

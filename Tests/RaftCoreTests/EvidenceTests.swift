@@ -79,7 +79,8 @@ struct EvidenceTests {
         #expect(server.raft.currentTerm == Term(1))
     }
 
-    @Test("from kill -9 to the next leader it takes well under 60 ms, even if one learns of it later")
+    @Test(
+        "from kill -9 to the next leader it takes well under 60 ms, even if one learns of it later")
     func failover() throws {
         for skew in [UInt64(0), 5, 15] {
             for seed in 1...20 {

@@ -118,7 +118,9 @@ struct HostileValueTests {
         }
         let snapshot = Snapshot(
             lastIncludedIndex: LogIndex(3), lastIncludedTerm: Term(1), data: [])
-        func state(_ entries: [Entry], _ snapshot: Snapshot? = nil, term: UInt64 = 2) -> PersistentState {
+        func state(_ entries: [Entry], _ snapshot: Snapshot? = nil, term: UInt64 = 2)
+            -> PersistentState
+        {
             PersistentState(currentTerm: Term(term), snapshot: snapshot, entries: entries)
         }
         let one = TestServer.entries(terms: [1])

@@ -3,7 +3,9 @@ import Testing
 
 @Suite("Numbered, asynchronous persistence")
 struct PersistenceTests {
-    private static func received(_ append: AppendEntries, from server: ServerID, term: UInt64) -> Input {
+    private static func received(_ append: AppendEntries, from server: ServerID, term: UInt64)
+        -> Input
+    {
         .received(Message(from: server, term: Term(term), body: .appendEntries(append)))
     }
 

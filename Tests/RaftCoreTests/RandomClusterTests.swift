@@ -14,7 +14,7 @@ struct RandomClusterTests {
     }
 
     @Test(
-        "under loss, repetition, reordering, slow disks and crashes no two servers ever apply different entries",
+        "lossy networks, slow disks and crashes never make two servers apply different entries",
         arguments: 0..<40)
     func safetyThenLiveness(seed: Int) throws {
         let size = [1, 3, 3, 5][seed % 4]
@@ -65,7 +65,8 @@ struct RandomClusterTests {
             cluster.write(id, count: 1 + draw(3))
         case 70..<82:
             cluster.now = cluster.now.advanced(byMilliseconds: UInt64(draw(60)))
-            for id in cluster.ids where cluster.machines[id]?.raft.deadline ?? cluster.now <= cluster.now {
+            for id in cluster.ids
+            where cluster.machines[id]?.raft.deadline ?? cluster.now <= cluster.now {
                 cluster.step(id, .timerFired)
             }
         case 82..<90:

@@ -1,6 +1,7 @@
 import RaftCore
 
-/// Servers in one test, with a network that loses, repeats and reorders, and disks that lag and forget.
+/// Servers in one test, with a network that loses, repeats and reorders, and disks that lag and
+/// forget.
 ///
 /// Small on purpose: it steps whole clusters where a test of one server would not tell the story.
 struct TestCluster {
@@ -162,7 +163,10 @@ struct TestCluster {
 
     var leader: ServerID? {
         ids.filter { machines[$0]?.isDown == false && machines[$0]?.raft.role == .leader }
-            .max { (machines[$0]?.raft.currentTerm ?? .zero) < (machines[$1]?.raft.currentTerm ?? .zero) }
+            .max {
+                (machines[$0]?.raft.currentTerm ?? .zero)
+                    < (machines[$1]?.raft.currentTerm ?? .zero)
+            }
     }
 
     /// Runs until there is a leader that serves.

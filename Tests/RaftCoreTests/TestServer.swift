@@ -32,7 +32,9 @@ struct TestServer {
     }
 
     @discardableResult
-    mutating func receive(_ body: Message.Body, from server: ServerID = two, term: UInt64) -> Effects {
+    mutating func receive(_ body: Message.Body, from server: ServerID = two, term: UInt64)
+        -> Effects
+    {
         step(.received(Message(from: server, term: Term(term), body: body)))
     }
 
@@ -81,7 +83,7 @@ struct TestServer {
                 currentTerm: Term(term - 1), entries: Self.entries(terms: terms)),
             settings: settings)
         server.waitForTimer()
-        for voter in 2...size where server.raft.role == .preCandidate {
+        for voter in 2..<(size + 1) where server.raft.role == .preCandidate {
             server.receive(
                 server.vote(isPreVote: true), from: ServerID(UInt16(voter)), term: term)
         }
@@ -95,7 +97,7 @@ struct TestServer {
         settings: RaftSettings = RaftSettings()
     ) throws -> TestServer {
         var server = try candidate(term: term, terms: terms, size: size, settings: settings)
-        for voter in 2...size where server.raft.role == .candidate {
+        for voter in 2..<(size + 1) where server.raft.role == .candidate {
             server.receive(server.vote(isPreVote: false), from: ServerID(UInt16(voter)), term: term)
         }
         return server
@@ -108,7 +110,7 @@ struct TestServer {
     ) throws -> TestServer {
         var server = try leader(term: term, terms: terms, size: size, settings: settings)
         server.persisted()
-        for follower in 2...size {
+        for follower in 2..<(size + 1) {
             server.acknowledge(through: server.lastIndex, from: ServerID(UInt16(follower)))
         }
         return server

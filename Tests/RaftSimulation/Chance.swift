@@ -1,4 +1,4 @@
-package import RaftCore
+import RaftCore
 
 extension SeededGenerator {
     /// True in `permille` of 1,000 cases.

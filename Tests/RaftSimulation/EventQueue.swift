@@ -1,4 +1,4 @@
-package import RaftCore
+import RaftCore
 
 /// What happens at one moment of virtual time.
 enum Event: Sendable {

@@ -1,4 +1,4 @@
-package import LatchMachine
+import LatchMachine
 
 /// Follows the one history of applied entries and holds every outcome against what users were promised.
 struct LatchObserver: Sendable {
@@ -130,7 +130,11 @@ struct LatchObserver: Sendable {
                     isFirst, "I12 exactly once", "\(index) repeats an answer that was never given")
                 answers[key] = answered
             }
-        case .done, .sessionOpened, .renewed, .closed, .streamOpened, .held, .refused:
+        case .streamOpened(let stream, let replay):
+            // The frames of the opening entry itself come in this answer only.
+            let last = replay.last?.responseID ?? 0
+            lastFrame[stream] = max(lastFrame[stream] ?? 0, last)
+        case .done, .sessionOpened, .renewed, .closed, .held, .refused:
             break
         }
     }

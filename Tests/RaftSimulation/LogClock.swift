@@ -1,4 +1,4 @@
-package import RaftCore
+import RaftCore
 
 /// The leader's log time, as a node keeps it: its own clock, continued from the last stamp it applied;
 /// a pause counts as one election timeout at most.

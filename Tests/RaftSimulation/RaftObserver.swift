@@ -1,5 +1,5 @@
 import BinaryCoding
-package import RaftCore
+import RaftCore
 
 /// Watches all servers from outside and knows the one true history of the cluster (Figure 3).
 struct RaftObserver: Sendable {

@@ -1,4 +1,4 @@
-package import RaftCore
+import RaftCore
 
 /// A script for a cluster, with the transcript that it must give, byte for byte.
 ///

@@ -1,4 +1,4 @@
-package import RaftCore
+import RaftCore
 
 /// The cluster of a scenario: nothing happens but what the script says, and all of it is written down.
 struct ScenarioCluster: Sendable {

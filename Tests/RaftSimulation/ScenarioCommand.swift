@@ -1,4 +1,4 @@
-package import RaftCore
+import RaftCore
 
 /// One command of a scenario.
 struct ScenarioCommand {

@@ -1,4 +1,4 @@
-package import RaftCore
+import RaftCore
 
 /// Runs seeds, and turns what goes wrong into a report that reproduces it.
 package struct SeedRunner: Sendable {
@@ -6,13 +6,16 @@ package struct SeedRunner: Sendable {
     package struct Summary: Sendable {
         package var seeds = 0
         package var marks = Marks()
-        package var failure: SeedFailure?
+        /// Ascending by seed; each lane stops after a few.
+        package var failures: [SeedFailure] = []
         package init() {}
     }
 
+    private static let failureLimit = 4
+
     package init() {}
 
-    /// Runs `seeds` on as many threads as `lanes`; stops at the first failure of each lane.
+    /// Runs `seeds` on as many threads as `lanes`; each stops after a few failures.
     package func run(seeds: Range<UInt64>, lanes: Int) async -> Summary {
         await withTaskGroup(of: Summary.self) { group in
             for lane in 0..<UInt64(lanes) {
@@ -22,10 +25,9 @@ package struct SeedRunner: Sendable {
             for await part in group {
                 whole.seeds += part.seeds
                 whole.marks.add(part.marks)
-                if let failure = part.failure, failure.seed < whole.failure?.seed ?? .max {
-                    whole.failure = failure
-                }
+                whole.failures += part.failures
             }
+            whole.failures.sort { $0.seed < $1.seed }
             return whole
         }
     }
@@ -41,8 +43,8 @@ package struct SeedRunner: Sendable {
                 try simulation.run()
                 summary.marks.add(simulation.marks)
             } catch {
-                summary.failure = SeedFailure.replay(seed, error)
-                return summary
+                summary.failures.append(SeedFailure.replay(seed, error))
+                if summary.failures.count == SeedRunner.failureLimit { return summary }
             }
         }
         TrapReport.forget(lane: Int(lane))

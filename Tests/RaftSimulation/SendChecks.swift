@@ -1,4 +1,4 @@
-package import RaftCore
+import RaftCore
 
 // I10, durable before send: what a message promises is on the sender's disk when it leaves.
 

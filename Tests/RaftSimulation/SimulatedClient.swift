@@ -1,5 +1,5 @@
-package import LatchMachine
-package import RaftCore
+import LatchMachine
+import RaftCore
 
 /// One call on its way to a server.
 struct ClientRequest: Sendable {

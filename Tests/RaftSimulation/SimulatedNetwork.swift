@@ -1,4 +1,4 @@
-package import RaftCore
+import RaftCore
 
 /// The links between the servers: which are cut, and what becomes of a message on the others.
 struct SimulatedNetwork: Sendable {

@@ -1,5 +1,5 @@
-package import LatchMachine
-package import RaftCore
+import LatchMachine
+import RaftCore
 
 /// One server: its Raft value, its machine, its disk, and what a host keeps around them.
 struct SimulatedServer: Sendable {

@@ -1,5 +1,5 @@
-package import LatchMachine
-package import RaftCore
+import LatchMachine
+import RaftCore
 
 // Clients' calls, and what servers do with them: propose, pass on, answer.
 

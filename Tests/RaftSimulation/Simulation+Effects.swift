@@ -1,5 +1,5 @@
-package import LatchMachine
-package import RaftCore
+import LatchMachine
+import RaftCore
 
 // Executes `Effects` strictly top to bottom, exactly as a node must.
 

@@ -1,4 +1,4 @@
-package import LatchMachine
+import LatchMachine
 package import RaftCore
 
 // What the host around a `Raft` does: turns of the loop, in which inputs become one `Effects`.

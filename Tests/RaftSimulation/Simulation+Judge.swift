@@ -1,5 +1,5 @@
-package import LatchMachine
-package import RaftCore
+import LatchMachine
+import RaftCore
 
 /// What the second phase has seen so far (I20). T is the upper end of the election timeout.
 struct Judgement: Sendable {

@@ -1,4 +1,4 @@
-package import RaftCore
+import RaftCore
 
 // What goes wrong, and how it ends.
 

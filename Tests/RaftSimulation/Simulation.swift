@@ -1,4 +1,4 @@
-package import LatchMachine
+import LatchMachine
 package import RaftCore
 
 /// A whole cluster in virtual time: one seed decides everything that happens.
@@ -9,7 +9,7 @@ package struct Simulation: Sendable {
     package let seed: UInt64
     package let options: SwarmOptions
     package var trace: Trace
-    package private(set) var marks = Marks()
+    package internal(set) var marks = Marks()
 
     var generator: SeededGenerator
     var queue = EventQueue()
@@ -146,7 +146,7 @@ package struct Marks: Sendable {
 
     package init() {}
 
-    package static let names: [(String, WritableKeyPath<Marks, Int> & Sendable)] = [
+    package static let names: [(String, any WritableKeyPath<Marks, Int> & Sendable)] = [
         ("events", \.events), ("steps", \.steps), ("commits", \.commits),
         ("elections", \.elections), ("crashes", \.crashes), ("lost writes", \.lostWrites),
         ("pauses", \.pauses), ("partitions", \.partitions), ("truncations", \.truncations),

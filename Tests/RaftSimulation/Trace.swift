@@ -1,4 +1,4 @@
-package import RaftCore
+import RaftCore
 
 /// What happened in one run: always as a hash, and as lines only where somebody wants to read them.
 package struct Trace: Sendable {

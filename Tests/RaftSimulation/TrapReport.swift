@@ -28,7 +28,11 @@ package enum TrapReport {
     }
 
     static func note(seed: UInt64, lane: Int) {
-        (lane == 0 ? first : second).store(seed, ordering: .relaxed)
+        if lane == 0 {
+            first.store(seed, ordering: .relaxed)
+        } else {
+            second.store(seed, ordering: .relaxed)
+        }
     }
 
     static func forget(lane: Int) { note(seed: 0, lane: lane) }

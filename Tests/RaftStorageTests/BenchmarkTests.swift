@@ -14,7 +14,9 @@ struct BenchmarkTests {
     private static let rounds = 3_000
 
     /// Median and 99th percentile of `rounds` runs, in microseconds.
-    private func measure(_ name: String, rounds: Int = rounds, _ body: (Int) throws -> Void) rethrows {
+    private func measure(_ name: String, rounds: Int = rounds, _ body: (Int) throws -> Void)
+        rethrows
+    {
         var times: [Double] = []
         for round in 0..<rounds {
             let start = ContinuousClock.now
@@ -68,7 +70,8 @@ struct BenchmarkTests {
         storage.close()
     }
 
-    @Test("the batch writer alone, with and without the fsync", arguments: [1, 64], ["FULL", "OFF"])
+    @Test(
+        "the batch writer alone, with and without the fsync", arguments: [1, 64], ["FULL", "OFF"])
     func writer(count: Int, synchronous: String) throws {
         let directory = try TemporaryDirectory()
         try write([persist(1) { $0.vote = vote(1) }], to: directory)
@@ -81,11 +84,15 @@ struct BenchmarkTests {
             var writer = try BatchWriter(
                 database, state: state, watermark: watermark, path: "", options: StorageOptions())
             let checkpointer = Checkpointer(database, options: StorageOptions())
+            let steps = (0..<Self.rounds).map { round in
+                let first = UInt64(round * count) + 1
+                return persist(1) {
+                    $0.append = entries(first...(first + UInt64(count) - 1), bytes: 60)
+                }
+            }
             try measure("BatchWriter, synchronous=\(synchronous), \(count) entries") { round in
                 var batch = MergedBatch(after: writer.state)
-                let first = UInt64(round * count) + 1
-                try batch.add(
-                    persist(1) { $0.append = entries(first...(first + UInt64(count) - 1), bytes: 60) })
+                try batch.add(steps[round])
                 try writer.commit(batch)
                 try checkpointer.commitDidEnd(othersWait: false)
             }
@@ -107,11 +114,13 @@ struct BenchmarkTests {
         for table in Schema.tables { sqlite3_exec(database, table.definition, nil, nil, nil) }
         func prepare(_ sql: String) -> OpaquePointer? {
             var statement: OpaquePointer?
-            sqlite3_prepare_v3(database, sql, -1, UInt32(SQLITE_PREPARE_PERSISTENT), &statement, nil)
+            sqlite3_prepare_v3(
+                database, sql, -1, UInt32(SQLITE_PREPARE_PERSISTENT), &statement, nil)
             return statement
         }
         let begin = prepare("BEGIN IMMEDIATE"), commit = prepare("COMMIT")
-        let insert = prepare("INSERT INTO log (first_index, last_index, entries, crc) VALUES (?, ?, ?, ?)")
+        let insert = prepare(
+            "INSERT INTO log (first_index, last_index, entries, crc) VALUES (?, ?, ?, ?)")
         let state = prepare(StateRow.insertion)
         let bytes = [UInt8](repeating: 7, count: count * 72)
         func run(_ statement: OpaquePointer?) {
@@ -125,12 +134,60 @@ struct BenchmarkTests {
             sqlite3_bind_blob(insert, 3, bytes, Int32(bytes.count), nil)
             sqlite3_bind_int64(insert, 4, Int64(round))
             run(insert)
-            for column in 1...9 as ClosedRange<Int32> { sqlite3_bind_int64(state, column, Int64(round)) }
+            for column in 1...9 as ClosedRange<Int32> {
+                sqlite3_bind_int64(state, column, Int64(round))
+            }
             run(state)
             run(commit)
         }
         for statement in [begin, commit, insert, state] { sqlite3_finalize(statement) }
         sqlite3_close(database)
+    }
+
+    @Test(
+        "the same transaction through GRDB and through HotStatement, in turns", arguments: [1, 64])
+    func statements(count: Int) throws {
+        let directory = try TemporaryDirectory()
+        try write([persist(1) { $0.vote = vote(1) }], to: directory)
+        let connection = try Connection(path: directory.database, options: StorageOptions())
+        let bytes = [UInt8](repeating: 7, count: count * 72)
+        let insertion =
+            "INSERT INTO log (first_index, last_index, crc, entries) VALUES (?, ?, ?, ?)"
+        try connection.use { database in
+            try database.execute(sql: "PRAGMA synchronous = OFF")
+            let plain = try (
+                database.makeStatement(sql: insertion),
+                database.makeStatement(sql: StateRow.insertion)
+            )
+            let hot = try (
+                HotStatement(database, sql: insertion),
+                HotStatement(database, sql: StateRow.insertion)
+            )
+            var state = StateRow()
+            var next: Int64 = 0
+            for turn in 1...3 {
+                try measure("GRDB execute, \(count) entries, turn \(turn)") { _ in
+                    next += 1
+                    state.sequence += 1
+                    try database.inTransaction(.immediate) {
+                        try plain.0.execute(arguments: [next, next, next, Data(bytes)])
+                        try plain.1.execute(arguments: StatementArguments(state.columns))
+                        return .commit
+                    }
+                }
+                try measure("HotStatement, \(count) entries, turn \(turn)") { _ in
+                    next += 1
+                    state.sequence += 1
+                    try database.inTransaction(.immediate) {
+                        try hot.0.run([next, next, next], blob: bytes, blobPosition: 4)
+                        try hot.1.run(state.columns)
+                        return .commit
+                    }
+                }
+                try database.checkpoint(.passive)
+            }
+        }
+        try connection.close()
     }
 
     @Test("a snapshot of 20 MB, and opening a database with it and 100,000 entries")
@@ -141,7 +198,9 @@ struct BenchmarkTests {
         let done = DispatchSemaphore(value: 0)
         storage.start(onPersisted: { _ in done.signal() }, onFailure: { print($0) })
         storage.persist(
-            persist(1) { $0.vote = vote(1); $0.append = entries(1...100_000, bytes: 60) })
+            persist(1) {
+                $0.vote = vote(1); $0.append = entries(1...100_000, bytes: 60)
+            })
         done.wait()
         let large = (1...5 as ClosedRange<UInt64>).map { snapshot($0, bytes: 20 << 20) }
         measure("snapshot of 20 MB in one transaction", rounds: 5) { round in

@@ -7,10 +7,14 @@ import Testing
 
 @Suite("A crash loses nothing that was acknowledged")
 struct CrashTests {
-    @Test("the files at the moment of any acknowledgement hold everything acknowledged", arguments: 0..<6 as Range<UInt64>)
+    @Test(
+        "the files at the moment of any acknowledgement hold everything acknowledged",
+        arguments: 0..<6 as Range<UInt64>)
     func copiedAtAcknowledgement(seed: UInt64) throws {
         let directory = try TemporaryDirectory()
-        let options = bootstrapping { $0.checkpointPages = 6; $0.maximumRunBytes = 500 }
+        let options = bootstrapping {
+            $0.checkpointPages = 6; $0.maximumRunBytes = 500
+        }
         let (storage, _) = try RaftStorage.open(
             directory: directory.data, identity: identity, options: options)
         var random = SplitMix(seed: seed)
@@ -43,7 +47,8 @@ struct CrashTests {
     func killed(round: Int) async throws {
         let directory = try TemporaryDirectory()
         let path = directory.path
-        await #expect(processExitsWith: .signal(SIGKILL)) { [path = path as String, round = round as Int] in
+        await #expect(processExitsWith: .signal(SIGKILL)) {
+            [path = path as String, round = round as Int] in
             try CrashTests.writeUntilKilled(path, after: 200 + UInt64(round) * 137)
         }
         let text = try String(contentsOfFile: path + "/acknowledged", encoding: .utf8)
@@ -55,12 +60,14 @@ struct CrashTests {
         #expect(state.entries == entries(1...last))
     }
 
-    /// The child: appends entry after entry, notes what was acknowledged, then kills itself while the
+    /// The child: appends entry after entry, notes what was acknowledged, then kills itself while
+    /// the
     /// writer thread is busy.
     static func writeUntilKilled(_ path: String, after count: UInt64) throws {
         let log = open(path + "/acknowledged", O_WRONLY | O_APPEND | O_CREAT, 0o600)
         let (storage, _) = try RaftStorage.open(
-            directory: path + "/data", identity: identity, options: bootstrapping { $0.checkpointPages = 20 })
+            directory: path + "/data", identity: identity,
+            options: bootstrapping { $0.checkpointPages = 20 })
         let newest = Atomic<UInt64>(0)
         storage.start(
             onPersisted: { id in
@@ -85,7 +92,12 @@ struct CrashTests {
     @Test("an opening that is cut short before it is marked can be repeated (D21)")
     func openedAndDropped() throws {
         let directory = try TemporaryDirectory()
-        try write([persist(1) { $0.vote = vote(2); $0.append = entries(1...3) }], to: directory)
+        try write(
+            [
+                persist(1) {
+                    $0.vote = vote(2); $0.append = entries(1...3)
+                }
+            ], to: directory)
         for _ in 0..<3 {
             // Neither started nor closed: as if the process had ended here.
             _ = try RaftStorage.open(
@@ -97,7 +109,9 @@ struct CrashTests {
 
 @Suite("A failed write stops the storage")
 struct WriteFailureTests {
-    @Test("a full disk is reported once; nothing after it is acknowledged; what was before is kept (D1, D3, D4)")
+    @Test(
+        "a full disk is reported once; nothing later is acknowledged, what was is kept (D1, D3, D4)"
+    )
     func full() throws {
         let directory = try TemporaryDirectory()
         let options = bootstrapping { $0.maximumDatabasePages = 40 }
@@ -105,7 +119,9 @@ struct WriteFailureTests {
             directory: directory.data, identity: identity, options: options)
         let reports = Reports()
         reports.start(storage)
-        let sound = persist(1) { $0.vote = vote(1); $0.append = entries(1...10) }
+        let sound = persist(1) {
+            $0.vote = vote(1); $0.append = entries(1...10)
+        }
         storage.persist(sound)
         try reports.wait(for: 1)
         storage.persist(
@@ -128,7 +144,9 @@ struct WriteFailureTests {
         #expect(try read(directory.copyOfData()) == model.state, "the log was not purged (B33)")
     }
 
-    @Test("a file that may not grow: the failed write is reported, and nothing acknowledged is lost (D3)")
+    @Test(
+        "a file that may not grow: the failed write is reported, nothing acknowledged lost (D3)"
+    )
     func fileSizeLimit() async throws {
         let directory = try TemporaryDirectory()
         let path = directory.path

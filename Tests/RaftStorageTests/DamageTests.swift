@@ -6,7 +6,8 @@ import Testing
 /// Damage at every place: an opening either refuses or gives exactly the acknowledged state.
 @Suite("Damaged files never give a different answer", .serialized)
 struct DamageTests {
-    /// What a kill -9 leaves: database, write-ahead log with frames, watermark; and what it must hold.
+    /// What a kill -9 leaves: database, write-ahead log with frames, watermark; and what it must
+    /// hold.
     private struct Image {
         let directory: TemporaryDirectory
         let state: PersistentState
@@ -17,9 +18,15 @@ struct DamageTests {
         let directory = try TemporaryDirectory()
         var model = Model()
         let steps = [
-            persist(1) { $0.vote = vote(1); $0.append = entries(1...30, bytes: 60) },
-            persist(2) { $0.snapshot = snapshot(20, bytes: 5_000); $0.purgeThrough = LogIndex(10) },
-            persist(3) { $0.vote = vote(2, for: 2); $0.append = entries(31...40, term: 2) },
+            persist(1) {
+                $0.vote = vote(1); $0.append = entries(1...30, bytes: 60)
+            },
+            persist(2) {
+                $0.snapshot = snapshot(20, bytes: 5_000); $0.purgeThrough = LogIndex(10)
+            },
+            persist(3) {
+                $0.vote = vote(2, for: 2); $0.append = entries(31...40, term: 2)
+            },
         ]
         try write(steps, to: directory, options: bootstrapping { $0.snapshotChunkBytes = 2_000 })
         for step in steps { model.apply(step) }
@@ -54,7 +61,8 @@ struct DamageTests {
         _ = setrlimit(resource, &limit)
     }
 
-    /// Opens a copy after `damage`: returns whether it was refused, requires the state if not, and that
+    /// Opens a copy after `damage`: returns whether it was refused, requires the state if not, and
+    /// that
     /// what was accepted can be written on.
     private func isRefused(
         _ image: Image, _ place: String, _ damage: (TemporaryDirectory) throws -> Void
@@ -95,7 +103,9 @@ struct DamageTests {
         #expect(try !isRefused(image(), "undamaged") { _ in })
     }
 
-    @Test("a flipped byte in any file", arguments: ["latchd.sqlite", "latchd.sqlite-wal", "latchd.watermark"])
+    @Test(
+        "a flipped byte in any file",
+        arguments: ["latchd.sqlite", "latchd.sqlite-wal", "latchd.watermark"])
     func flippedByte(file: String) throws {
         let image = try image()
         var random = SplitMix(seed: 7)
@@ -104,14 +114,20 @@ struct DamageTests {
         let places = offsets(of: size, about: 150) + (file.hasSuffix("e") ? Array(0..<100) : [])
         for offset in places {
             let mask = UInt8(1 << random.next(below: 8))
-            if try isRefused(image, "\(file) at \(offset)", { copy in
-                try flip(copy.data + "/" + file, at: offset, mask: mask)
-            }) { refused += 1 }
+            if try isRefused(
+                image, "\(file) at \(offset)",
+                { copy in
+                    try flip(copy.data + "/" + file, at: offset, mask: mask)
+                })
+            {
+                refused += 1
+            }
         }
         #expect(refused > 0)
     }
 
-    @Test("a file cut short", arguments: ["latchd.sqlite", "latchd.sqlite-wal", "latchd.watermark"])
+    @Test(
+        "a file cut short", arguments: ["latchd.sqlite", "latchd.sqlite-wal", "latchd.watermark"])
     func cutShort(file: String) throws {
         let image = try image()
         let size = fileSize(image.directory.data + "/" + file)
@@ -123,7 +139,8 @@ struct DamageTests {
         }
     }
 
-    @Test("a write-ahead log that is deleted is noticed, with or without its watermark's help (D10)")
+    @Test(
+        "a write-ahead log that is deleted is noticed, with or without its watermark's help (D10)")
     func deletedWriteAheadLog() throws {
         let image = try image()
         let copy = try image.directory.copyOfData()

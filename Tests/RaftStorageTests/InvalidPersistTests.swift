@@ -16,7 +16,12 @@ struct InvalidPersistTests {
         ("an older snapshot", persist(2) { $0.snapshot = snapshot(4) }),
         ("a snapshot beyond the log that keeps it", persist(2) { $0.snapshot = snapshot(20) }),
         ("cutting into the snapshot", persist(2) { $0.truncateFrom = LogIndex(5) }),
-        ("an absurd index", persist(2) { $0.snapshot = snapshot(.max); $0.resetsLog = true }),
+        (
+            "an absurd index",
+            persist(2) {
+                $0.snapshot = snapshot(.max); $0.resetsLog = true
+            }
+        ),
     ]
 
     @Test("refused, reported once, nothing of it written", arguments: steps)
@@ -52,7 +57,12 @@ struct InvalidPersistTests {
     @Test("a truncation below a snapshot that came in the same step is sound (§7, step 6)")
     func truncationUnderNewSnapshot() throws {
         let directory = try TemporaryDirectory()
-        try write([persist(1) { $0.vote = vote(1); $0.append = entries(1...10) }], to: directory)
+        try write(
+            [
+                persist(1) {
+                    $0.vote = vote(1); $0.append = entries(1...10)
+                }
+            ], to: directory)
         try write(
             [
                 persist(1) {

@@ -1,6 +1,7 @@
 import RaftCore
 
-/// What a disk should hold after some steps: the plainest reading of ``Persist``, one after another.
+/// What a disk should hold after some steps: the plainest reading of ``Persist``, one after
+/// another.
 struct Model {
     var state = PersistentState()
     private var nextID: UInt64 = 1
@@ -26,7 +27,8 @@ struct Model {
         nextID += 1
         if random.next(below: 4) == 0 {
             let term = Term(state.currentTerm.rawValue + 1)
-            let server = random.next(below: 3) == 0 ? nil : ServerID(UInt16(random.next(below: 3)) + 1)
+            let server =
+                random.next(below: 3) == 0 ? nil : ServerID(UInt16(random.next(below: 3)) + 1)
             step.vote = Persist.Vote(currentTerm: term, votedFor: server)
         }
         let term = step.vote?.currentTerm ?? state.currentTerm

@@ -49,7 +49,8 @@ struct RefusalTests {
         #expect(try read(directory) == PersistentState())
     }
 
-    @Test("a database that is deleted or emptied is never created again, not even by bootstrap (D14)")
+    @Test(
+        "a database that is deleted or emptied is never created again, not even by bootstrap (D14)")
     func vanished() throws {
         let directory = try prepared()
         let copy = try directory.copyOfData()
@@ -65,7 +66,9 @@ struct RefusalTests {
         }
     }
 
-    @Test("a directory that others may write is refused (D18, S10)", arguments: [0o777, 0o770, 0o1777] as [mode_t])
+    @Test(
+        "a directory that others may write is refused (D18, S10)",
+        arguments: [0o777, 0o770, 0o1777] as [mode_t])
     func writableByOthers(mode: mode_t) throws {
         let directory = try prepared()
         chmod(directory.data, mode)
@@ -98,7 +101,8 @@ struct RefusalTests {
             rename(path, place.path + "/elsewhere")
             symlink(place.path + "/elsewhere", path)
             #expect(refusal(place) == .symbolicLink(path: path), "\(file)")
-            #expect(refusal(place, options: bootstrapping()) == .symbolicLink(path: path), "\(file)")
+            #expect(
+                refusal(place, options: bootstrapping()) == .symbolicLink(path: path), "\(file)")
         }
         let place = try directory.copyOfData()
         unlink(place.database)
@@ -217,7 +221,10 @@ struct RefusalTests {
         ("UPDATE log SET first_index = 2", isDamagedRow("log")),
         ("UPDATE log SET crc = -5", isDamagedRow("log")),
         ("UPDATE snapshot SET last_included_index = 5", isDamagedRow("snapshot")),
-        ("UPDATE snapshot_chunk SET bytes = x'00' WHERE number = 2", isDamagedRow("snapshot_chunk")),
+        (
+            "UPDATE snapshot_chunk SET bytes = x'00' WHERE number = 2",
+            isDamagedRow("snapshot_chunk")
+        ),
         ("DELETE FROM log", { if case .logGap = $0 { true } else { false } }),
         ("DELETE FROM snapshot", { if case .inconsistent = $0 { true } else { false } }),
         (
@@ -243,7 +250,9 @@ struct RefusalTests {
     @Test("a missing run in the middle of the log is a gap")
     func gap() throws {
         let directory = try prepared([
-            persist(1) { $0.vote = vote(1); $0.append = entries(1...4) }
+            persist(1) {
+                $0.vote = vote(1); $0.append = entries(1...4)
+            }
         ])
         try write([persist(1) { $0.append = entries(5...8) }], to: directory)
         try write([persist(1) { $0.append = entries(9...12) }], to: directory)
@@ -278,7 +287,7 @@ struct RefusalTests {
         #expect(
             failure.description == "The data directory \(directory.data) does not exist. "
                 + "If this server is new, start it once with --bootstrap; "
-                + "if it had state, find the disk first.")
+                + "if it had state, find its disk.")
     }
 }
 

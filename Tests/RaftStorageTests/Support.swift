@@ -74,7 +74,9 @@ final class Reports: Sendable {
     var persisted: [PersistID] { state.withLock { $0.persisted } }
     var failures: [StorageFailure] { state.withLock { $0.failures } }
 
-    func start(_ storage: RaftStorage, alsoOnPersisted: @escaping @Sendable (PersistID) -> Void = { _ in }) {
+    func start(
+        _ storage: RaftStorage, alsoOnPersisted: @escaping @Sendable (PersistID) -> Void = { _ in }
+    ) {
         storage.start(
             onPersisted: { id in
                 alsoOnPersisted(id)

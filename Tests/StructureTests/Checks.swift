@@ -3,16 +3,22 @@ import Foundation
 /// The checks, as functions from text to findings, so that each can be shown to fail.
 enum Checks {
     static let longestLine = 100
+    static let longestLiteralLine = 120
     static let longestSourceFile = 400
     static let longestTestFile = 500
 
     // MARK: Modules
 
     static func imports(_ file: SourceFile, rule: TargetRule) -> [Finding] {
-        matches(#"^\s*(?:@\w+\s+|package\s+|public\s+|internal\s+|private\s+|fileprivate\s+)*import\s+"#
-            + #"(?:(?:struct|class|enum|func|protocol|typealias|var|let)\s+)?(\w+)"#, in: file)
-            .filter { !rule.modules.contains($0.word) }
-            .map { Finding(path: file.path, line: $0.line, message: "\(rule.name) must not import \($0.word)") }
+        matches(
+            #"^\s*(?:@\w+\s+|package\s+|public\s+|internal\s+|private\s+|fileprivate\s+)*import\s+"#
+                + #"(?:(?:struct|class|enum|func|protocol|typealias|var|let)\s+)?(\w+)"#, in: file
+        )
+        .filter { !rule.modules.contains($0.word) }
+        .map {
+            Finding(
+                path: file.path, line: $0.line, message: "\(rule.name) must not import \($0.word)")
+        }
     }
 
     static func pureWords(_ file: SourceFile) -> [Finding] {
@@ -26,42 +32,74 @@ enum Checks {
     // MARK: Style
 
     static func lengths(_ file: SourceFile) -> [Finding] {
-        let longLines = file.lines.enumerated().filter { $0.element.count > longestLine }.map {
-            Finding(
-                path: file.path, line: $0.offset + 1,
-                message: "\($0.element.count) columns; at most \(longestLine)")
+        let code = file.code.split(separator: "\n", omittingEmptySubsequences: false)
+        let longLines = zip(file.lines, code).enumerated().compactMap { index, pair -> Finding? in
+            // A message that is one literal can be searched for; the formatter leaves it whole too.
+            let limit = hasLiteral(pair.0, code: pair.1) ? longestLiteralLine : longestLine
+            guard pair.0.count > limit else { return nil }
+            return Finding(
+                path: file.path, line: index + 1,
+                message: "\(pair.0.count) columns; at most \(limit)")
         }
         let limit = file.path.hasPrefix("Sources/") ? longestSourceFile : longestTestFile
         let count = file.lines.count - 1
         guard count > limit else { return longLines }
-        return longLines + [Finding(path: file.path, line: count, message: "\(count) lines; at most \(limit)")]
+        return longLines
+            + [Finding(path: file.path, line: count, message: "\(count) lines; at most \(limit)")]
+    }
+
+    /// Whether a line has a literal, or is inside one of several lines.
+    private static func hasLiteral(_ line: Substring, code: Substring) -> Bool {
+        if code.contains("\"") { return true }
+        let isComment = ["//", "/*", "*"].contains { line.drop { $0 == " " }.hasPrefix($0) }
+        return code.allSatisfy { $0 == " " } && !isComment
     }
 
     /// A `default:` hides new cases of our own enums; one over an open set says so beside it.
+    /// Over numbers and texts it needs no words: there are always more of them.
     static func defaults(_ file: SourceFile) -> [Finding] {
         let lines = file.lines
         return matches(#"^\s*(default)\s*:"#, in: file).filter { match in
             let near = lines[max(0, match.line - 2)...(match.line - 1)]
             return !near.contains { $0.contains("// default: ") }
+                && !isOverLiterals(
+                    lines[..<(match.line - 1)], indent: indent(lines[match.line - 1]))
         }.map {
             Finding(
                 path: file.path, line: $0.line,
-                message: "`default:` hides new cases; list them, or say `// default: open set` and of what")
+                message:
+                    "`default:` hides new cases; list them, or say `// default: open set` and of what"
+            )
         }
+    }
+
+    private static func indent(_ line: Substring) -> Int { line.prefix { $0 == " " }.count }
+
+    /// Whether the last `case` of the same switch starts with a number or a text.
+    private static func isOverLiterals(_ before: ArraySlice<Substring>, indent column: Int) -> Bool
+    {
+        let last = before.last { $0.dropFirst(column).hasPrefix("case ") && indent($0) == column }
+        guard let first = last?.dropFirst(column + 5).first else { return false }
+        return first == "\"" || first == "-" || first.isNumber
     }
 
     static func unnumberedNotes(_ file: SourceFile) -> [Finding] {
         // The words are put together so that this file does not find itself.
         let words = ["TO" + "DO", "FIX" + "ME", "X" + "XX"].joined(separator: "|")
         return numberedLines(file, containing: "\\b(?:\(words))\\b(?!.*#[0-9])")
-            .map { Finding(path: file.path, line: $0, message: "a note without an issue's number (#12)") }
+            .map {
+                Finding(
+                    path: file.path, line: $0, message: "a note without an issue's number (#12)")
+            }
     }
 
     /// Paths that exist on the machine of whoever wrote them, and nowhere else.
     static func machinePaths(_ file: SourceFile) -> [Finding] {
         let folders = ["wo" + "rk", "ho" + "me", "Us" + "ers", "ro" + "ot"].joined(separator: "|")
-        return numberedLines(file, containing: "(?<![A-Za-z0-9._~)}-])/(?:\(folders))/[A-Za-z0-9._-]+")
-            .map { Finding(path: file.path, line: $0, message: "a path of one machine") }
+        return numberedLines(
+            file, containing: "(?<![A-Za-z0-9._~)}-])/(?:\(folders))/[A-Za-z0-9._-]+"
+        )
+        .map { Finding(path: file.path, line: $0, message: "a path of one machine") }
     }
 
     // MARK: Documents
@@ -72,13 +110,16 @@ enum Checks {
             let folder = file.path.split(separator: "/").dropLast().joined(separator: "/")
             let target = URL(fileURLWithPath: "/\(folder)/\(match.word)").standardizedFileURL.path
             return exists(String(target.dropFirst()))
-                ? nil : Finding(path: file.path, line: match.line, message: "no such file: \(match.word)")
+                ? nil
+                : Finding(path: file.path, line: match.line, message: "no such file: \(match.word)")
         }
     }
 
     static func unknownMakeTargets(_ file: SourceFile, known: Set<String>) -> [Finding] {
-        matches(#"(?:`|^\s*|&& )make ([a-z]+)"#, in: file, raw: true).filter { !known.contains($0.word) }
-            .map { Finding(path: file.path, line: $0.line, message: "no such target: make \($0.word)") }
+        matches(#"(?:`|^\s*|&& )make ([a-z]+)"#, in: file, raw: true).filter {
+            !known.contains($0.word)
+        }
+        .map { Finding(path: file.path, line: $0.line, message: "no such target: make \($0.word)") }
     }
 
     // MARK: Searching

@@ -11,7 +11,9 @@ struct Manifest {
             + text.components(separatedBy: "executableTarget(").dropFirst()
         {
             guard let name = Self.first(#"^\s*name:\s*"([^"]+)""#, block) else { continue }
-            let list = Self.first(#"^[^\[]*?dependencies:\s*\[([^\]]*)\]"#, Self.upToNextTarget(block)) ?? ""
+            let list =
+                Self.first(#"^[^\[]*?dependencies:\s*\[([^\]]*)\]"#, Self.upToNextTarget(block))
+                ?? ""
             dependencies[name] = Self.names(list, aliases: aliases)
         }
     }
@@ -47,8 +49,11 @@ struct Manifest {
     /// The groups of every match.
     private static func all(_ pattern: String, _ text: String) -> [[String]] {
         let options: NSRegularExpression.Options = [.dotMatchesLineSeparators]
-        guard let expression = try? NSRegularExpression(pattern: pattern, options: options) else { return [] }
-        return expression.matches(in: text, range: NSRange(text.startIndex..., in: text)).map { match in
+        guard let expression = try? NSRegularExpression(pattern: pattern, options: options) else {
+            return []
+        }
+        return expression.matches(in: text, range: NSRange(text.startIndex..., in: text)).map {
+            match in
             (1..<match.numberOfRanges).compactMap { group in
                 Range(match.range(at: group), in: text).map { String(text[$0]) }
             }

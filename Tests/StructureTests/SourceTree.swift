@@ -6,6 +6,14 @@ struct SourceFile: Sendable, CustomTestStringConvertible {
     /// Relative to the repository's root.
     let path: String
     let text: String
+    /// The same text with comments and the contents of string literals blanked.
+    let code: String
+
+    init(path: String, text: String) {
+        self.path = path
+        self.text = text
+        self.code = path.hasSuffix(".swift") ? CodeText.strip(text) : text
+    }
 
     var lines: [Substring] { text.split(separator: "\n", omittingEmptySubsequences: false) }
     var testDescription: String { path }
@@ -15,9 +23,6 @@ struct SourceFile: Sendable, CustomTestStringConvertible {
         let parts = path.split(separator: "/")
         return parts.count > 2 && parts[0] == "Sources" ? String(parts[1]) : nil
     }
-
-    /// The same file with comments and string literals blanked.
-    var code: String { CodeText.strip(text) }
 }
 
 /// What a check found wrong: where, and why.
@@ -46,8 +51,10 @@ enum SourceTree {
     static let allText =
         swiftFiles + documents
         + files(
-            under: ["Config", "Tests", "Sources"], extensions: ["yaml", "sh", "txt", "proto", "py", "h"])
-        + ["Package.swift", "Makefile", "Dockerfile", "docker-compose.yml", ".ci/run"].compactMap(file)
+            under: ["Config", "Tests", "Sources"],
+            extensions: ["yaml", "sh", "txt", "proto", "py", "h"])
+        + ["Package.swift", "Makefile", "Dockerfile", "docker-compose.yml", ".ci/run"].compactMap(
+            file)
 
     static var sourceFolders: [String] {
         let names = try? FileManager.default.contentsOfDirectory(
@@ -57,7 +64,9 @@ enum SourceTree {
 
     static func file(_ path: String) -> SourceFile? {
         let url = root.appendingPathComponent(path)
-        return (try? String(contentsOf: url, encoding: .utf8)).map { SourceFile(path: path, text: $0) }
+        return (try? String(contentsOf: url, encoding: .utf8)).map {
+            SourceFile(path: path, text: $0)
+        }
     }
 
     private static func files(under folders: [String], extensions: [String]) -> [SourceFile] {

@@ -1,4 +1,4 @@
-/// What a target of `Sources/` may depend on: the table of `Docs/Architecture.md` in a form that runs.
+/// What a target of `Sources/` may depend on: the table of `Docs/Architecture.md`, executable.
 struct TargetRule: Sendable {
     let name: String
     /// Targets of this package.
@@ -20,7 +20,8 @@ enum TargetRules {
         TargetRule(name: "BinaryCoding", targets: [], isPure: true),
         TargetRule(name: "RaftCore", targets: ["BinaryCoding"], isPure: true),
         TargetRule(
-            name: "LatchMachine", targets: ["BinaryCoding"], products: ["DequeModule", "HashTreeCollections"], isPure: true),
+            name: "LatchMachine", targets: ["BinaryCoding"],
+            products: ["DequeModule", "HashTreeCollections"], isPure: true),
         TargetRule(name: "RaftStorage", targets: ["BinaryCoding", "RaftCore"], products: ["GRDB"]),
         TargetRule(
             name: "PeerTransport", targets: ["BinaryCoding", "RaftCore"],
@@ -45,7 +46,8 @@ enum TargetRules {
         TargetRule(
             name: "latchd",
             targets: [
-                "RaftCore", "RaftStorage", "PeerTransport", "LatchMachine", "LatchNode", "LatchService",
+                "RaftCore", "RaftStorage", "PeerTransport", "LatchMachine", "LatchNode",
+                "LatchService",
                 "GRPCEdge",
             ],
             products: [
@@ -57,7 +59,8 @@ enum TargetRules {
     static func rule(for target: String) -> TargetRule? { all.first { $0.name == target } }
 
     static let systemModules: Set<String> = [
-        "Foundation", "FoundationEssentials", "Dispatch", "Synchronization", "Glibc", "Musl", "Darwin",
+        "Foundation", "FoundationEssentials", "Dispatch", "Synchronization", "Glibc", "Musl",
+        "Darwin",
     ]
 
     /// Products whose modules have other names, or more than one.
@@ -66,13 +69,21 @@ enum TargetRules {
     /// Words that a pure target's code does not contain, with the reason. Regular expressions.
     static let forbiddenInPureTargets: [(pattern: String, reason: String)] = [
         (#"\b(async|await|actor|Task|TaskGroup|AsyncStream)\b"#, "nothing in the middle waits"),
-        (#"\b(ContinuousClock|SuspendingClock|Date|DispatchTime|clock_gettime)\b"#, "time is an argument"),
-        (#"\bSystemRandomNumberGenerator\b|\.random\((?!.*using:)|\.shuffled\(\)|\.randomElement\(\)"#,
-            "randomness comes from the seeded generator"),
+        (
+            #"\b(ContinuousClock|SuspendingClock|Date|DispatchTime|clock_gettime)\b"#,
+            "time is an argument"
+        ),
+        (
+            #"\bSystemRandomNumberGenerator\b|\.random\((?!.*using:)|\.shuffled\(\)|\.randomElement\(\)"#,
+            "randomness comes from the seeded generator"
+        ),
         (#"\bhashValue\b"#, "hashes differ between processes"),
         (#"\b(Double|Float|UUID|Locale)\b"#, "results differ between machines"),
         (#"\bSet<"#, "a set has no order; use a sorted array"),
-        (#"\.(keys|values)\b(?!\.(sorted|count|isEmpty|contains))"#, "hash order is no order; sort first"),
+        (
+            #"\.(keys|values)\b(?!\.(sorted|count|isEmpty|contains))"#,
+            "hash order is no order; sort first"
+        ),
         (#"\b(print|debugPrint|fatalError|NSLog)\("#, "the core decides, the host speaks"),
         (#"\b(DispatchQueue|NSLock|Mutex|Atomic)\b"#, "one owner, no locks"),
     ]

@@ -27,7 +27,8 @@ struct ConfigurationDraft {
     }
 
     static let keys = [
-        "cluster", "node", "data", "listen", "members", "raft", "sessions", "limits", "snapshot", "log",
+        "cluster", "node", "data", "listen", "members", "raft", "sessions", "limits", "snapshot",
+        "log",
     ]
 
     init(_ tree: ConfigurationTree, problems: ProblemList) {
@@ -49,7 +50,8 @@ struct ConfigurationDraft {
     }
 
     private mutating func readMembers(_ top: MappingReader, problems: ProblemList) {
-        let list = top.required("members", meaning: "the list of all nodes with id, peer and client")?
+        let list = top.required(
+            "members", meaning: "the list of all nodes with id, peer and client")?
             .list(of: "members")
         guard let list else { return }
         let members = list.value.map { element in
@@ -73,8 +75,10 @@ struct ConfigurationDraft {
         electionTimeout = section.optional("election_timeout")?.durationRange(50...120_000)
         let delay = section.optional("unreachable_leader_delay")?.duration(1...1_000)
         raft.heartbeatMilliseconds = heartbeat?.value ?? raft.heartbeatMilliseconds
-        raft.electionTimeoutMilliseconds = electionTimeout?.value ?? raft.electionTimeoutMilliseconds
-        raft.unreachableLeaderDelayMilliseconds = delay?.value ?? raft.unreachableLeaderDelayMilliseconds
+        raft.electionTimeoutMilliseconds =
+            electionTimeout?.value ?? raft.electionTimeoutMilliseconds
+        raft.unreachableLeaderDelayMilliseconds =
+            delay?.value ?? raft.unreachableLeaderDelayMilliseconds
     }
 
     private mutating func readRest(_ top: MappingReader) {
@@ -83,14 +87,17 @@ struct ConfigurationDraft {
             sessions.graceMilliseconds = grace?.value ?? sessions.graceMilliseconds
         }
         readLimits(top)
-        if let section = top.optional("snapshot")?.mapping(keys: ["every_entries", "keep_entries"]) {
+        if let section = top.optional("snapshot")?.mapping(keys: ["every_entries", "keep_entries"])
+        {
             let every = section.optional("every_entries")?.integer(100...100_000_000)
             let keep = section.optional("keep_entries")?.integer(0...10_000_000)
             snapshot.everyEntries = every?.value ?? snapshot.everyEntries
             snapshot.keepEntries = keep?.value ?? snapshot.keepEntries
         }
         if let section = top.optional("log")?.mapping(keys: ["level", "format"]) {
-            log.level = section.optional("level")?.choice(NodeConfiguration.Log.Level.self)?.value ?? log.level
+            log.level =
+                section.optional("level")?.choice(NodeConfiguration.Log.Level.self)?.value
+                ?? log.level
             log.format = section.optional("format")?.choice(LogFormat.self)?.value ?? log.format
         }
     }
@@ -108,7 +115,8 @@ struct ConfigurationDraft {
         limits.eventStreams = count("event_streams", limits.eventStreams)
         limits.clientConnections = count("client_connections", limits.clientConnections)
         requestTimeout = section.optional("request_timeout")?.duration(100...300_000)
-        limits.requestTimeoutMilliseconds = requestTimeout?.value ?? limits.requestTimeoutMilliseconds
+        limits.requestTimeoutMilliseconds =
+            requestTimeout?.value ?? limits.requestTimeoutMilliseconds
         limits.commandBytes =
             section.optional("command_bytes")?.size(1 << 10...1 << 20)?.value ?? limits.commandBytes
         limits.uncommittedBytes =

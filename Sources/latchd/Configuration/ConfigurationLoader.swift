@@ -31,7 +31,9 @@ enum ConfigurationLoader {
         _ bytes: [UInt8], file: String, directory: String
     ) throws(ConfigurationFailure) -> LoadedConfiguration {
         let problems = ProblemList()
-        let loaded = draft(bytes, problems: problems).flatMap { configuration($0, directory: directory) }
+        let loaded = draft(bytes, problems: problems).flatMap {
+            configuration($0, directory: directory)
+        }
         guard problems.problems.isEmpty, let loaded else {
             throw ConfigurationFailure(file: file, problems: sorted(problems.problems))
         }

@@ -21,7 +21,8 @@ enum ConfigurationRules {
         let isPlain = cluster.value.utf8.allSatisfy { byte in
             let scalar = Unicode.Scalar(byte)
             return scalar.isASCII
-                && (scalar.properties.isAlphabetic || (48...57).contains(byte) || "-._".utf8.contains(byte))
+                && (scalar.properties.isAlphabetic || (48...57).contains(byte)
+                    || "-._".utf8.contains(byte))
         }
         guard isPlain, cluster.value.utf8.count <= 64 else {
             problems.add(
@@ -46,7 +47,8 @@ enum ConfigurationRules {
                 "\(count) members survive no more failures than \(count - 1) "
                     + "(\((count - 1) / 2)) and need \(count / 2 + 1) for every change. "
                     + "Use \(count - 1) or \(count + 1).")
-        default: break  // 3, 5 and 7: an open set of integers, nothing to say
+        // default: open set of integers; 3, 5 and 7 need no words
+        default: break
         }
     }
 
@@ -103,7 +105,8 @@ enum ConfigurationRules {
     private static func checkListen(_ draft: ConfigurationDraft, _ problems: ProblemList) {
         guard draft.peerListen != nil || draft.clientListen != nil else { return }
         let own = draft.members?.value.first { $0.id?.value == draft.node?.value }
-        guard let peer = draft.peerListen ?? own?.peer, let client = draft.clientListen ?? own?.client,
+        guard let peer = draft.peerListen ?? own?.peer,
+            let client = draft.clientListen ?? own?.client,
             peer.value.collides(with: client.value)
         else { return }
         let place = draft.clientListen ?? peer

@@ -22,7 +22,8 @@ enum ConfigurationText {
             problems.add("not UTF-8 text.", at: positionOfBadByte(bytes), path: "")
             return nil
         }
-        let text = decoded.unicodeScalars.first == "\u{FEFF}"
+        let text =
+            decoded.unicodeScalars.first == "\u{FEFF}"
             ? String(decoded.unicodeScalars.dropFirst()) : decoded
         let before = problems.problems.count
         checkTabs(text, problems: problems)
@@ -52,9 +53,10 @@ enum ConfigurationText {
     }
 
     private static func checkTabs(_ text: String, problems: ProblemList) {
-        for (index, line) in text.unicodeScalars.split(separator: "\n", omittingEmptySubsequences: false)
-            .enumerated()
-        {
+        for (index, line) in text.unicodeScalars.split(
+            separator: "\n", omittingEmptySubsequences: false
+        )
+        .enumerated() {
             let indent = line.prefix { $0 == " " || $0 == "\t" }
             let first = line.dropFirst(indent.count).first
             guard let tab = indent.firstIndex(of: "\t"), let first, first != "#", first != "\r"
@@ -75,7 +77,9 @@ enum ConfigurationText {
             if scalar == "[" || scalar == "{" { openBrackets += 1 }
             // "? " opens a complex key, which nests like a bracket.
             if previous == "?", scalar == " " { openBrackets += 1 }
-            if previous == "*", scalar.properties.isAlphabetic || scalar.properties.numericType != nil {
+            if previous == "*",
+                scalar.properties.isAlphabetic || scalar.properties.numericType != nil
+            {
                 aliasLike += 1
             }
             if openBrackets > maximumOpenBrackets {

@@ -42,13 +42,16 @@ extension ConfigurationTree {
         return ""
     }
 
-    private static func duplicate(_ keys: [String], first: Mark, text: String) -> ConfigurationProblem {
+    private static func duplicate(_ keys: [String], first: Mark, text: String)
+        -> ConfigurationProblem
+    {
         let key = keys.first ?? ""
         let again = secondLine(of: key, first: first, text: text)
         return ConfigurationProblem(
             position: Position(line: again ?? first.line, column: first.column),
             path: "",
-            message: "the key \(quoted(key)) stands here twice; the first is in line \(first.line). "
+            message:
+                "the key \(quoted(key)) stands here twice; the first is in line \(first.line). "
                 + "Keep one of them.")
     }
 

@@ -15,7 +15,9 @@ enum FileBytes {
 
     /// The first `limit` bytes of a file.
     static func read(_ path: String, atMost limit: Int) throws(Failure) -> [UInt8] {
-        guard !path.utf8.contains(0) else { throw Failure(message: "the path contains a zero byte") }
+        guard !path.utf8.contains(0) else {
+            throw Failure(message: "the path contains a zero byte")
+        }
         // A pipe without a writer would block for ever without O_NONBLOCK.
         let descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
         guard descriptor >= 0 else { throw failure() }

@@ -9,11 +9,15 @@ extension HostPort {
     init(parsing text: String) throws(Misspelling) {
         guard let colon = text.lastIndex(of: ":") else {
             throw Misspelling(
-                message: "\(quoted(text)) has no port. Write host:port, for example \(text.isEmpty ? "node1" : text):7301.")
+                message:
+                    "\(quoted(text)) has no port. Write host:port, for example \(text.isEmpty ? "node1" : text):7301."
+            )
         }
         let port = text[text.index(after: colon)...]
-        guard let number = Int(port), port.allSatisfy(\.isASCII), (1...65_535).contains(number) else {
-            throw Misspelling(message: "\(quoted(text)) has no port from 1 to 65535 after the colon.")
+        guard let number = Int(port), port.allSatisfy(\.isASCII), (1...65_535).contains(number)
+        else {
+            throw Misspelling(
+                message: "\(quoted(text)) has no port from 1 to 65535 after the colon.")
         }
         self.init(host: try Self.host(text[..<colon], of: text), port: number)
     }
@@ -23,17 +27,25 @@ extension HostPort {
             let inner = host.dropFirst().dropLast()
             let letters = "0123456789abcdefABCDEF:."
             guard inner.contains(":"), inner.count <= 45, inner.allSatisfy({ letters.contains($0) })
-            else { throw Misspelling(message: "\(quoted(text)) has no IPv6 address in the brackets.") }
+            else {
+                throw Misspelling(message: "\(quoted(text)) has no IPv6 address in the brackets.")
+            }
             return String(inner)
         }
         guard !host.contains(":") else {
             throw Misspelling(
-                message: "\(quoted(text)) has several colons. Write an IPv6 address in brackets: [::1]:7301.")
+                message:
+                    "\(quoted(text)) has several colons. Write an IPv6 address in brackets: [::1]:7301."
+            )
         }
         guard !host.isEmpty else {
-            throw Misspelling(message: "\(quoted(text)) has no host. Write host:port, for example 127.0.0.1\(text).")
+            throw Misspelling(
+                message:
+                    "\(quoted(text)) has no host. Write host:port, for example 127.0.0.1\(text).")
         }
-        let isPlain = host.allSatisfy { $0.isASCII && ($0.isLetter || $0.isNumber || "-._".contains($0)) }
+        let isPlain = host.allSatisfy {
+            $0.isASCII && ($0.isLetter || $0.isNumber || "-._".contains($0))
+        }
         guard isPlain, host.utf8.count <= 253, !host.hasPrefix("-") else {
             throw Misspelling(
                 message: "\(quoted(text)) has a host with characters that host names do not have. "

@@ -20,7 +20,8 @@ struct MappingReader {
         }
         self.pairs = pairs
         for pair in pairs where !keys.contains(pair.key) {
-            let guess = suggestion(for: pair.key, among: keys).map { " Did you mean \"\($0)\"?" } ?? ""
+            let guess =
+                suggestion(for: pair.key, among: keys).map { " Did you mean \"\($0)\"?" } ?? ""
             problems.add(
                 "unknown key.\(guess) Known here: \(keys.joined(separator: ", ")).",
                 at: pair.keyPosition,

@@ -31,16 +31,19 @@ enum Units {
         let unit = text.dropFirst(digits.count)
         guard !digits.isEmpty else {
             throw Misspelling(
-                message: "\(quoted(text)) is not \(kind). Write a whole number and a unit: \(examples).")
+                message:
+                    "\(quoted(text)) is not \(kind). Write a whole number and a unit: \(examples).")
         }
         guard !unit.isEmpty else {
             let choices = units.map { "\(digits)\($0.0)" }
             throw Misspelling(
-                message: "\(quoted(text)) has no unit. Write \(orList(choices)), whichever is meant.")
+                message:
+                    "\(quoted(text)) has no unit. Write \(orList(choices)), whichever is meant.")
         }
         guard let factor = units.first(where: { $0.0 == unit })?.1 else {
             throw Misspelling(
-                message: "\(quoted(text)) is not \(kind). Write a whole number and a unit: \(examples).")
+                message:
+                    "\(quoted(text)) is not \(kind). Write a whole number and a unit: \(examples).")
         }
         let number = Int(digits).map { $0.multipliedReportingOverflow(by: factor) }
         guard let number, !number.overflow else {

@@ -93,7 +93,8 @@ struct ValueReader {
         let words = Choice.allCases.map(\.rawValue)
         guard let text = text(orList(words)) else { return nil }
         guard let choice = Choice(rawValue: text.value) else {
-            let guess = suggestion(for: text.value, among: words).map { " Did you mean \($0)?" } ?? ""
+            let guess =
+                suggestion(for: text.value, among: words).map { " Did you mean \($0)?" } ?? ""
             return report("\(quoted(text.value)) is not known.\(guess) Allowed: \(orList(words)).")
         }
         return located(choice)
@@ -111,7 +112,9 @@ struct ValueReader {
             if case .mapping = tree { return nil }
             return report("expected a range such as 300ms..600ms.")
         }
-        guard let low = ends.0.duration(range), let high = ends.1.duration(range) else { return nil }
+        guard let low = ends.0.duration(range), let high = ends.1.duration(range) else {
+            return nil
+        }
         guard low.value <= high.value else {
             return report("the first duration is larger than the second; write smallest..largest.")
         }
@@ -145,7 +148,8 @@ struct ValueReader {
     /// The elements of a list, each with its path `key[0]`, `key[1]`…
     func list(of what: String) -> Located<[ValueReader]>? {
         guard case .list(let elements, _) = tree else {
-            return report("expected a list of \(what), each starting with \"- \"; found \(tree.kind).")
+            return report(
+                "expected a list of \(what), each starting with \"- \"; found \(tree.kind).")
         }
         return located(
             elements.enumerated().map { index, element in

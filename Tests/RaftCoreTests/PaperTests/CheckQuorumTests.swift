@@ -24,7 +24,8 @@ struct CheckQuorumTests {
         #expect(server.raft.role == .leader)
     }
 
-    @Test("a leader that was paused takes nothing before it has checked (T4)", arguments: [0, 1, 2])
+    @Test(
+        "a leader that was paused takes nothing before it has checked (T4)", arguments: [0, 1, 2])
     func pausedLeader(kind: Int) throws {
         var server = try TestServer.servingLeader()
         server.now = server.now.advanced(byMilliseconds: 60_000)

@@ -69,7 +69,9 @@ struct PreVoteTests {
         #expect(effects.voteReplies.map(\.voteGranted) == [true])
     }
 
-    @Test("a pre-candidate that is behind learns the term from a refusal and asks in the next one (C5)")
+    @Test(
+        "a pre-candidate that is behind learns the term from a refusal, then asks anew (C5)"
+    )
     func lowerTermCatchesUp() throws {
         var server = try TestServer(
             restoring: PersistentState(

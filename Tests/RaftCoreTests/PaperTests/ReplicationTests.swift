@@ -3,7 +3,8 @@ import Testing
 
 @Suite("Log replication at the leader (Figure 2, §5.3, §5.4.2)")
 struct ReplicationTests {
-    @Test("a command is appended and sent to all, while the leader's own disk works (thesis §10.2.1)")
+    @Test(
+        "a command is appended and sent to all, while the leader's own disk works (thesis §10.2.1)")
     func commandIsReplicated() throws {
         var server = try TestServer.servingLeader()
         let effects = server.propose([1], [2])
@@ -35,7 +36,8 @@ struct ReplicationTests {
         #expect(server.acknowledge(through: 2, from: TestServer.three).sendNow.isEmpty)
     }
 
-    @Test("an entry is committed once a majority has it durably, the leader not counted early (C18)")
+    @Test(
+        "an entry is committed once a majority has it durably, the leader not counted early (C18)")
     func commitNeedsMajority() throws {
         var server = try TestServer.servingLeader(size: 5)
         server.propose([1])
@@ -54,7 +56,9 @@ struct ReplicationTests {
         #expect(effects.apply.map(\.index) == [LogIndex(2)])
     }
 
-    @Test("entries of earlier terms are never committed by counting, only below one of its own (§5.4.2)")
+    @Test(
+        "entries of earlier terms commit below one of its own, never by counting (§5.4.2)"
+    )
     func oldTermEntries() throws {
         var server = try TestServer.leader(term: 4, terms: [1, 2])
         server.acknowledge(through: 2, from: TestServer.two)

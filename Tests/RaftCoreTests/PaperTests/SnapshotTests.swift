@@ -36,7 +36,8 @@ struct SnapshotTests {
         return server
     }
 
-    @Test("the log before a snapshot is deleted once the snapshot is durable, never earlier (§7, D4)")
+    @Test(
+        "the log before a snapshot is deleted once the snapshot is durable, never earlier (§7, D4)")
     func compaction() throws {
         var server = try TestServer.servingLeader(
             term: 2, terms: [1, 1, 1], settings: Self.settings(kept: 1))
@@ -203,7 +204,8 @@ struct SnapshotTests {
         #expect(effects.allMessages.map(\.term) == [Term(3)])
     }
 
-    @Test("a batch that applies entries and installs a snapshot restores, and applies nothing twice")
+    @Test(
+        "a batch that applies entries and installs a snapshot restores, and applies nothing twice")
     func installAfterApply() throws {
         var server = try TestServer.follower(term: 3, terms: [1, 1])
         let heartbeat = AppendEntries.heartbeat(after: 2, term: 1, commit: 2)
