@@ -20,7 +20,7 @@ RUN swift build -c release --static-swift-stdlib --product latchd \
 FROM debian:bookworm-slim
 RUN apt-get update -qq \
     && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends \
-        libnghttp2-14 libsqlite3-0 \
+        libnghttp2-14 libsqlite3-0 libstdc++6 \
     && rm -rf /var/lib/apt/lists/* \
     && useradd --system --user-group --home-dir /var/lib/latchd --shell /usr/sbin/nologin latchd \
     && install -d -m 0700 -o latchd -g latchd /var/lib/latchd

@@ -82,7 +82,7 @@ let package = Package(
         .target(name: "LatchAPI", dependencies: [protobuf], exclude: ["Protos"], swiftSettings: strict),
         .target(
             name: "LatchService",
-            dependencies: ["LatchAPI", "LatchNode", "LatchMachine", "GRPCEdge", nioCore, protobuf],
+            dependencies: ["LatchAPI", "LatchNode", "LatchMachine", "RaftCore", "GRPCEdge", nioCore, protobuf],
             swiftSettings: strict),
 
         // What applications and people use.
@@ -133,8 +133,10 @@ let package = Package(
             name: "LatchNodeTests",
             dependencies: ["LatchNode", "LatchMachine", "RaftCore", nioCore, product("NIOEmbedded", "swift-nio")],
             swiftSettings: strict),
-        .testTarget(name: "LatchClientTests", dependencies: ["LatchClient", "latchctl"], swiftSettings: strict),
-        .testTarget(name: "LatchdTests", dependencies: ["latchd"], swiftSettings: strict),
+        .testTarget(
+            name: "LatchClientTests", dependencies: ["LatchClient", "latchctl", arguments], swiftSettings: strict),
+        .testTarget(
+            name: "LatchdTests", dependencies: ["latchd", arguments, logging], swiftSettings: strict),
         .testTarget(
             name: "ClusterTests",
             dependencies: ["ClusterHarness", "LatchClient", "LatchAPI", grpcCore, grpcTransport, protobuf],

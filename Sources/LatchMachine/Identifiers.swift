@@ -91,7 +91,7 @@ package struct Limits: Hashable, Sendable {
     /// Participant names kept in one latch's ring in total; the newest event is always kept.
     package var ringNamesPerLatch = 16_384
     /// Sessions that one expiry entry names, at most.
-    package var sessionsPerExpiry = 1_024
+    package var sessionsPerExpiry = 256
 
     package static let standard = Limits()
     package init() {}

@@ -231,7 +231,8 @@ extension LatchNode {
             if let result = answer(read.query) {
                 outbox.complete(read.sink, with: result)
             } else {
-                reads.park(read)
+                let patience = now.advanced(byMilliseconds: settings.gapTimeoutMilliseconds)
+                reads.park(read, until: min(read.deadline, patience))
             }
         }
     }

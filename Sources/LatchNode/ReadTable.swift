@@ -80,8 +80,9 @@ struct ReadTable {
         return answerable
     }
 
-    mutating func park(_ read: PendingRead) {
-        parked.append(read)
+    /// The read came before the commands it follows: it waits for them, but not past `deadline`.
+    mutating func park(_ read: PendingRead, until deadline: Instant) {
+        parked.append(PendingRead(query: read.query, sink: read.sink, deadline: deadline))
     }
 
     /// Takes the reads whose deadline has passed; the flag says whether it waited for its session's commands.

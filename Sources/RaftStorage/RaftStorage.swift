@@ -32,9 +32,8 @@ package final class RaftStorage: Sendable {
     /// With `options.bootstrap`, creates the directory and the database where there is none; an
     /// existing database is opened as without it.
     ///
-    /// - Throws: A ``StorageFailure`` that says what is wrong, where, and what to do. A refused
-    ///   database
-    ///   is left as it is.
+    /// - Throws: A ``StorageFailure`` that says what is wrong, where, and what to do. A
+    ///   database refused for damage is not written to.
     package static func open(
         directory path: String, identity: StorageIdentity, options: StorageOptions
     ) throws(StorageFailure) -> (storage: RaftStorage, recovered: PersistentState) {

@@ -154,7 +154,7 @@ struct ReadTableTests {
         table.add(read(10))
         _ = table.begin(at: at(0))
         table.add(read(20))
-        table.park(read(10))
+        table.park(read(90), until: at(10))
         #expect(
             table.removeExpired(at: at(10)).map(\.wasParked).sorted { !$0 && $1 } == [false, true])
         #expect(table.removeExpired(at: at(20)).count == 1)

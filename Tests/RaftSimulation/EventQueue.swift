@@ -16,59 +16,38 @@ enum Event: Sendable {
     case resume(server: Int)
     case client(Int)
     case nemesis
+    /// A new leader dies, or is cut off, while its first entries are on their way.
+    case ambush(server: Int, life: Int)
     case healNetwork(epoch: Int)
     case endFaults
     case judge
 }
 
 /// Events in the order of their time; those of one moment in the order in which they were added.
+///
+/// One bucket for each millisecond: a run is short, and no comparison is ever made.
 struct EventQueue: Sendable {
-    private struct Item: Sendable {
-        let time: UInt64
-        let sequence: UInt64
-        let event: Event
-
-        func precedes(_ other: Item) -> Bool {
-            time == other.time ? sequence < other.sequence : time < other.time
-        }
-    }
-
-    /// A binary heap.
-    private var items: [Item] = []
-    private var sequence: UInt64 = 0
+    private var buckets: [[Event]] = []
+    private var now = 0
+    /// The next event of the current bucket.
+    private var position = 0
 
     mutating func add(_ event: Event, at time: UInt64) {
-        sequence += 1
-        items.append(Item(time: time, sequence: sequence, event: event))
-        var child = items.count - 1
-        while child > 0 {
-            let parent = (child - 1) / 2
-            guard items[child].precedes(items[parent]) else { return }
-            items.swapAt(child, parent)
-            child = parent
-        }
+        let bucket = max(Int(time), now)
+        while buckets.count <= bucket { buckets.append([]) }
+        buckets[bucket].append(event)
     }
 
     mutating func removeFirst() -> (time: UInt64, event: Event)? {
-        guard let first = items.first else { return nil }
-        let last = items.removeLast()
-        if !items.isEmpty {
-            items[0] = last
-            sink()
+        while now < buckets.count {
+            if position < buckets[now].count {
+                position += 1
+                return (UInt64(now), buckets[now][position - 1])
+            }
+            buckets[now] = []
+            position = 0
+            now += 1
         }
-        return (first.time, first.event)
-    }
-
-    private mutating func sink() {
-        var parent = 0
-        while true {
-            let left = 2 * parent + 1
-            guard left < items.count else { return }
-            var least = left
-            if left + 1 < items.count, items[left + 1].precedes(items[left]) { least = left + 1 }
-            guard items[least].precedes(items[parent]) else { return }
-            items.swapAt(least, parent)
-            parent = least
-        }
+        return nil
     }
 }

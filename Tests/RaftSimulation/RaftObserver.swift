@@ -181,17 +181,19 @@ struct RaftObserver: Sendable {
             known == digest, "I8 state machine safety", "\(id) has another state after \(index)")
     }
 
-    /// Snapshots of one index are equal, byte for byte (I8, I22).
+    /// Snapshots of one index are equal, byte for byte (I8, I22). True if this is the first of its index.
     mutating func noteSnapshot(
         _ data: [UInt8], at index: LogIndex, of id: ServerID
-    ) throws(Violation) {
+    ) throws(Violation) -> Bool {
         let checksum = CRC32C.checksum(data)
-        if let known = snapshots[index] {
-            try require(
-                known == checksum, "I8 state machine safety",
-                "\(id) has other snapshot bytes at \(index)")
+        guard let known = snapshots[index] else {
+            snapshots[index] = checksum
+            return true
         }
-        snapshots[index] = checksum
+        try require(
+            known == checksum, "I8 state machine safety",
+            "\(id) has other snapshot bytes at \(index)")
+        return false
     }
 
     /// A committed entry never leaves a disk but through a snapshot that holds it.

@@ -239,6 +239,18 @@ struct ScenarioCluster: Sendable {
         try step(id, .timerFired)
     }
 
+    /// Lets `id` win an election and settles everything: one line, for scenarios about something else.
+    mutating func elect(_ id: ServerID) throws(Violation) {
+        let known = lines.count
+        try timeout(id)
+        try settle()
+        lines.removeSubrange(known...)
+        guard let raft = self[id].raft, raft.isReadyToServe else {
+            throw Violation("scenario", "\(id) was not elected")
+        }
+        note("\(id) leads term \(raft.currentTerm), \(raft.commitIndex) is committed")
+    }
+
     /// Lets time pass: timers fire when they are due, and everything is delivered in between.
     mutating func wait(_ milliseconds: UInt64) throws(Violation) {
         let end = now + milliseconds

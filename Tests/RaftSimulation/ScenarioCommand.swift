@@ -16,6 +16,7 @@ struct ScenarioCommand {
         switch verb {
         // Time: `timeout 1` fires a timer at its deadline; `wait 500` lets time pass, telling decisions only.
         case "timeout": try cluster.timeout(server(0))
+        case "elect": try cluster.elect(server(0))
         case "wait": try wait(on: &cluster)
         // Messages: all until nothing moves, or those of one link.
         case "deliver": try deliver(on: &cluster)

@@ -22,6 +22,8 @@ struct SimulatedServer: Sendable {
     /// Grows with each crash: what an earlier life scheduled is void.
     var life = 0
     var timerNumber = 0
+    /// When the pending timer event comes.
+    var timerAt: UInt64?
     var isTurnScheduled = false
     var isDiskBusy = false
     var isPaused = false
@@ -47,6 +49,7 @@ struct SimulatedServer: Sendable {
         inbox = []
         held = []
         life += 1
+        timerAt = nil
         isTurnScheduled = false
         isDiskBusy = false
         isPaused = false

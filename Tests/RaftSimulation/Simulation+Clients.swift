@@ -45,10 +45,10 @@ extension Simulation {
     mutating func serve(
         _ request: ClientRequest, at server: Int, hops: Int, _ effects: inout Effects
     ) throws(Violation) {
-        guard let raft = servers[server].raft else { return }
-        guard raft.role == .leader else {
-            if hops == 0, let leader = raft.leader { passOn(request, from: server, to: leader) }
-            return
+        // No copy of the `Raft` may be alive when it steps: its log would be copied.
+        guard servers[server].raft?.role == .leader else {
+            guard hops == 0, let leader = servers[server].raft?.leader else { return }
+            return passOn(request, from: server, to: leader)
         }
         let stamp = stamp(at: server)
         try propose(
@@ -89,11 +89,12 @@ extension Simulation {
     mutating func upkeep(_ server: Int) {
         queue.add(.upkeep(server: server, life: servers[server].life), at: now + 25)
         guard !areClientsStopped, servers[server].isRunning,
-            let raft = servers[server].raft, raft.isReadyToServe
+            servers[server].raft?.isReadyToServe == true,
+            let term = servers[server].raft?.currentTerm
         else { return }
         var command: Command?
-        if servers[server].servedTerm != raft.currentTerm || !servers[server].clock.isRunning {
-            servers[server].servedTerm = raft.currentTerm
+        if servers[server].servedTerm != term || !servers[server].clock.isRunning {
+            servers[server].servedTerm = term
             servers[server].clock.start(
                 from: servers[server].machine.logTimeMilliseconds, at: now)
             command = .leaderElected(graceMilliseconds: options.graceMilliseconds)

@@ -42,13 +42,23 @@ extension Simulation {
         queue.add(.turn(server: server, life: servers[server].life), at: now + delay)
     }
 
+    /// One pending timer event is enough while it is not later than the deadline: it then looks again.
     private mutating func scheduleTimer(_ server: Int) {
-        guard let deadline = servers[server].raft?.deadline else { return }
+        guard let deadline = servers[server].raft?.deadline.milliseconds else { return }
+        if let pending = servers[server].timerAt, pending <= deadline { return }
+        let time = max(now, deadline)
+        servers[server].timerAt = time
         servers[server].timerNumber += 1
         queue.add(
             .timer(
                 server: server, life: servers[server].life, number: servers[server].timerNumber),
-            at: max(now, deadline.milliseconds))
+            at: time)
+    }
+
+    mutating func fireTimer(_ server: Int) {
+        servers[server].timerAt = nil
+        guard let deadline = servers[server].raft?.deadline.milliseconds else { return }
+        if deadline <= now { scheduleTurn(server, after: 0) } else { scheduleTimer(server) }
     }
 
     /// One turn: some of the waiting inputs are stepped into one `Effects`, which is then executed.
@@ -105,7 +115,7 @@ extension Simulation {
             2, now, UInt64(server), raft.currentTerm.rawValue, raft.commitIndex.rawValue,
             raft.log.lastIndex.rawValue, UInt64(effects.decisions.count))
         traceStep(server, input, effects.decisions[decided...])
-        for decision in effects.decisions[decided...] { note(decision) }
+        for decision in effects.decisions[decided...] { note(decision, of: server) }
         try observer.noteStep(server, raft)
     }
 
@@ -117,8 +127,9 @@ extension Simulation {
                 + decisions.map { "\n           \($0)" }.joined())
     }
 
-    private mutating func note(_ decision: Decision) {
+    private mutating func note(_ decision: Decision, of server: Int) {
         switch decision {
+        case .becameLeader: planAmbush(on: server)
         case .truncated: mark(\.truncations)
         case .installedSnapshot(_, let keptSuffix):
             mark(keptSuffix ? \.installsWithSuffix : \.installedSnapshots)
@@ -129,7 +140,7 @@ extension Simulation {
         case .steppedDown(_, .quorumLost): mark(\.quorumLosses)
         case .refusedVote(_, _, _, .logBehind): mark(\.refusedByLog)
         case .steppedDown, .refusedVote, .adoptedTerm, .followed, .startedPreVote,
-            .startedElection, .becameLeader, .lostElection, .countedVote, .grantedVote,
+            .startedElection, .lostElection, .countedVote, .grantedVote,
             .clearedEvidence, .appended, .refusedAppend, .committed, .probing, .replicating,
             .refusedProposals, .beganReadRound, .sendingSnapshot, .discardedSnapshot,
             .compactedLog, .startedTransfer, .abortedTransfer, .ignoredTransfer, .ignored,

@@ -10,7 +10,8 @@ struct Judgement: Sendable {
     var leader: ServerID?
     var probe: ReadID?
     var isProbeGranted = false
-    var probeIndex: LogIndex?
+    /// Where the last command stands, while it is not lost.
+    var command: LogPosition?
     var agreedAt: UInt64?
     var isDone = false
 
@@ -52,43 +53,51 @@ extension Simulation {
             return
         }
         if judgement.ledSince == nil { judgement.ledSince = now }
-        if elapsed < 5 * timeout { return }
-        try stopClients(at: leader)
+        if elapsed < 3 * timeout { return }
+        areClientsStopped = true
         guard judgement.agreedAt == nil else { return try judgeCalm(leader) }
         if isInAgreement(with: leader) {
             judgement.agreedAt = now
             judgement.term = servers[leader].raft?.currentTerm ?? .zero
             judgement.leader = servers[leader].id
         }
+        try askAgain(at: leader)
         try require(
             elapsed < 60 * timeout, "I20 liveness",
-            "no agreement \(elapsed) ms after the last fault: " + summaries)
+            "no agreement \(elapsed) ms after the last fault, read granted: "
+                + "\(judgement.isProbeGranted), command: \(isCommandApplied)" + summaries)
     }
 
-    /// The clients stop; one last command and one last read show that service goes on.
-    private mutating func stopClients(at leader: Int) throws(Violation) {
-        guard !areClientsStopped else { return }
-        areClientsStopped = true
-        let id = ReadID(nextNumber(at: leader))
-        judgement.probe = id
+    /// A last command and a last read show that service goes on. A refusal may be right, for a while.
+    private mutating func askAgain(at leader: Int) throws(Violation) {
         var effects = Effects()
-        try step(leader, .read(id), &effects)
-        try serve(
-            ClientRequest(
-                client: -1, call: 0, origin: -1,
-                command: .openSession(
-                    PrimitiveName(namespace: "sim", name: "last"), timeoutMilliseconds: 60_000)),
-            at: leader, hops: 1, &effects)
-        if case .appended(let index, _) = effects.proposals.last?.result {
-            judgement.probeIndex = index
+        if !judgement.isProbeGranted {
+            let id = ReadID(nextNumber(at: leader))
+            judgement.probe = id
+            try step(leader, .read(id), &effects)
+        }
+        if !isCommandApplied {
+            try serve(
+                ClientRequest(
+                    client: -1, call: 0, origin: -1,
+                    command: .openSession(
+                        PrimitiveName(namespace: "sim", name: "last"), timeoutMilliseconds: 60_000)),
+                at: leader, hops: 1, &effects)
+        }
+        if case .appended(let index, let term) = effects.proposals.last?.result {
+            judgement.command = LogPosition(index: index, term: term)
         }
         try execute(effects, at: leader)
     }
 
+    private var isCommandApplied: Bool {
+        guard let position = judgement.command else { return false }
+        return observer.committedTerm(at: position.index) == position.term
+    }
+
     /// All logs equal, all of them applied everywhere, the read granted, the command applied.
     private func isInAgreement(with leader: Int) -> Bool {
-        guard let status = servers[leader].raft?.status, judgement.isProbeGranted,
-            let probe = judgement.probeIndex, probe <= status.commitIndex
+        guard let status = servers[leader].raft?.status, judgement.isProbeGranted, isCommandApplied
         else { return false }
         return servers.allSatisfy { server in
             guard let other = server.raft?.status else { return false }
@@ -101,7 +110,7 @@ extension Simulation {
 
     /// After agreement nothing changes any more, and all machines hold the same bytes.
     private mutating func judgeCalm(_ leader: Int) throws(Violation) {
-        guard let agreedAt = judgement.agreedAt, now - agreedAt >= 4 * timeout else { return }
+        guard let agreedAt = judgement.agreedAt, now - agreedAt >= 2 * timeout else { return }
         for server in servers {
             try require(
                 server.raft?.currentTerm == judgement.term && server.raft?.leader == judgement.leader,

@@ -38,6 +38,28 @@ extension Simulation {
         }
     }
 
+    /// Figure 8 needs leaders that get some old entries out, and none of their own.
+    mutating func planAmbush(on server: Int) {
+        guard !areFaultsOver, generator.happens(permille: options.nemesis.ambushPermille)
+        else { return }
+        let reach = options.settings.heartbeatIntervalMilliseconds
+        queue.add(
+            .ambush(server: server, life: servers[server].life),
+            at: now + generator.draw(from: 1...(2 * reach)))
+    }
+
+    mutating func ambush(_ server: Int) throws(Violation) {
+        guard !areFaultsOver else { return }
+        mark(\.ambushes)
+        if generator.happens(permille: 600) { return try crash(server) }
+        for other in servers.indices where other != server {
+            if generator.happens(permille: 700) { network.cut(from: server, to: other) }
+        }
+        trace.note("\(servers[server].id) is cut off from some")
+        queue.add(
+            .healNetwork(epoch: network.epoch), at: now + generator.draw(from: 100...1_000))
+    }
+
     /// A leader is the most interesting victim.
     private mutating func victim() -> Int {
         let leaders = servers.indices.filter { servers[$0].raft?.role == .leader }

@@ -84,7 +84,7 @@ package struct Simulation: Sendable {
             if life == servers[server].life { try turn(server) }
         case .timer(let server, let life, let number):
             guard life == servers[server].life, number == servers[server].timerNumber else { return }
-            scheduleTurn(server, after: 0)
+            fireTimer(server)
         case .disk(let server, let life):
             if life == servers[server].life { try finishWrites(server) }
         case .snapshot(let server, let life, let snapshot):
@@ -103,6 +103,8 @@ package struct Simulation: Sendable {
             runClient(client)
         case .nemesis:
             try runNemesis()
+        case .ambush(let server, let life):
+            if life == servers[server].life { try ambush(server) }
         case .healNetwork(let epoch):
             if epoch == network.epoch, !areFaultsOver { network.healCuts() }
         case .endFaults:
@@ -125,6 +127,7 @@ package struct Marks: Sendable {
     package var elections = 0
     package var crashes = 0
     package var lostWrites = 0
+    package var ambushes = 0
     package var pauses = 0
     package var partitions = 0
     package var truncations = 0
@@ -149,7 +152,7 @@ package struct Marks: Sendable {
     package static let names: [(String, any WritableKeyPath<Marks, Int> & Sendable)] = [
         ("events", \.events), ("steps", \.steps), ("commits", \.commits),
         ("elections", \.elections), ("crashes", \.crashes), ("lost writes", \.lostWrites),
-        ("pauses", \.pauses), ("partitions", \.partitions), ("truncations", \.truncations),
+        ("ambushes", \.ambushes), ("pauses", \.pauses), ("partitions", \.partitions), ("truncations", \.truncations),
         ("installed snapshots", \.installedSnapshots),
         ("installs that keep a suffix", \.installsWithSuffix),
         ("taken snapshots", \.takenSnapshots), ("transfers", \.transfers),

@@ -25,6 +25,8 @@ package struct SwarmOptions: Sendable {
         package var slowDisk = 0
         package var falseEvidence = 0
         package var transfer = 0
+        /// How often a new leader is struck at once.
+        package var ambushPermille: UInt64 = 0
         package var pauseBetweenMilliseconds: ClosedRange<UInt64> = 100...600
     }
 
@@ -53,13 +55,13 @@ package struct SwarmOptions: Sendable {
         drawNemesis(&generator)
         diskMilliseconds = generator.pick([0...0, 0...2, 1...10, 5...60])
         turnDelayMilliseconds = generator.pick([0...0, 0...1, 0...5])
-        snapshotEveryEntries = generator.pick([4, 8, 16, 50, 1_000])
-        clientCount = 1 + generator.below(4)
-        clientPauseMilliseconds = generator.pick([1...20, 5...60, 50...300])
+        snapshotEveryEntries = generator.pick([4, 8, 16, 40, 150])
+        clientCount = 1 + generator.below(3)
+        clientPauseMilliseconds = generator.pick([2...20, 5...60, 50...200])
         graceMilliseconds = generator.pick([0, 100, 1_000])
         trueEvidencePermille = generator.pick([0, 800, 1_000])
         // Larger clusters send more messages in the same time.
-        faultMilliseconds = generator.draw(from: 1_500...5_000) / UInt64(1 + serverCount / 5)
+        faultMilliseconds = generator.draw(from: 600...2_400) / UInt64(1 + serverCount / 5)
         limits.eventsPerLatch = generator.pick([2, 8, 128])
         limits.answersPerSession = generator.pick([2, 8, 64])
         limits.heldCommandsPerSession = generator.pick([1, 4, 64])
@@ -70,7 +72,7 @@ package struct SwarmOptions: Sendable {
     private mutating func drawSettings(_ generator: inout SeededGenerator) {
         let least = generator.draw(from: 80...160)
         settings.electionTimeoutMilliseconds = least...(least * generator.pick([2, 2, 3]))
-        settings.heartbeatIntervalMilliseconds = least / generator.pick([3, 5])
+        settings.heartbeatIntervalMilliseconds = least / generator.pick([2, 3, 4])
         settings.unreachableLeaderDelayMilliseconds = generator.pick([1, 8, 20])
         settings.maximumEntriesPerAppend = generator.pick([1, 3, 2_048])
         settings.maximumBytesPerAppend = generator.pick([1, 200, 1 << 20])
@@ -94,12 +96,13 @@ package struct SwarmOptions: Sendable {
         func weight(_ choices: [Int]) -> Int { generator.pick(choices) }
         nemesis.crash = weight([0, 1, 3])
         nemesis.crashAll = weight([0, 0, 1])
-        nemesis.pause = weight([0, 0, 1, 2])
+        nemesis.pause = weight([0, 0, 1, 3])
         nemesis.partition = weight([0, 1, 3])
         nemesis.flap = weight([0, 0, 1])
         nemesis.slowDisk = weight([0, 0, 1])
         nemesis.falseEvidence = weight([0, 0, 1])
+        nemesis.ambushPermille = generator.pick([0, 0, 300, 800])
         nemesis.transfer = weight([0, 1, 1])
-        nemesis.pauseBetweenMilliseconds = generator.pick([30...200, 100...600, 400...1_500])
+        nemesis.pauseBetweenMilliseconds = generator.pick([20...120, 50...300, 200...900])
     }
 }
