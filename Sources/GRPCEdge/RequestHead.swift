@@ -105,7 +105,8 @@ enum GRPCTimeout {
         case UInt8(ascii: "m"): return .milliseconds(number)
         case UInt8(ascii: "u"): return .microseconds(number)
         case UInt8(ascii: "n"): return .nanoseconds(number)
-        default: return nil
+        default: // default: open set (bytes)
+            return nil
         }
     }
 }

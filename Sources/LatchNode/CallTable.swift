@@ -12,7 +12,8 @@ enum Waiter {
     case node(NodeCommand)
 }
 
-/// Commands the node proposes on its own account. They belong to one term and are never proposed again.
+/// Commands the node proposes on its own account. They belong to one term and are never proposed
+/// again.
 enum NodeCommand {
     case leaderElected
     case expiry
@@ -33,7 +34,8 @@ struct PendingCall {
     let waiter: Waiter
     /// Set for sequenced commands: the session and request id under which a held answer comes.
     let sequence: StreamKey?
-    /// Applying it twice is the same as once, so it may be sent again when a link was lost in between.
+    /// Applying it twice is the same as once, so it may be sent again when a link was lost in
+    /// between.
     let isRepeatable: Bool
     let deadline: Instant
     var state: State = .waiting
@@ -46,12 +48,13 @@ struct CallTable {
     private var calls: [UInt64: PendingCall] = [:]
     /// Numbers in state `waiting`, oldest first; answered ones are skipped when met.
     private var waiting: Deque<UInt64> = []
-    /// In order of deadline, since every call gets the same time; answered ones are skipped when met.
+    /// In order of deadline, since every call gets the same time; answered ones are skipped when
+    /// met.
     private var deadlines: Deque<(deadline: Instant, number: UInt64)> = []
     private var nextNumber: UInt64
 
-    /// - Parameter firstNumber: random for each process, so that an entry left by an earlier process of this
-    ///   server is never taken for one of this process's.
+    /// - Parameter firstNumber: random for each process, so that an entry left by an earlier
+    ///   process of this server is never taken for one of this process's.
     init(firstNumber: UInt64) {
         nextNumber = firstNumber
     }
@@ -71,7 +74,8 @@ struct CallTable {
         deadlines.append((deadline, number))
     }
 
-    /// Takes up to `limit` waiting calls, oldest first, and marks them as handed to the leader of `term`.
+    /// Takes up to `limit` waiting calls, oldest first, and marks them as handed to the leader of
+    /// `term`.
     mutating func takeWaiting(
         limit: Int, term: Term, _ body: (PendingCall) -> Void
     ) {
@@ -95,9 +99,9 @@ struct CallTable {
         waiting.append(number)
     }
 
-    /// An entry of `term` was applied: a command handed to the leader of an earlier term and not applied by now never
-    /// will be (terms only grow along the log, §5.3). Such calls wait again, the node's own are dropped.
-    /// Returns the node's own commands that were dropped.
+    /// An entry of `term` was applied: a command handed to the leader of an earlier term and not
+    /// applied by now never will be (terms only grow along the log, §5.3). Such calls wait again,
+    /// the node's own are dropped. Returns the node's own commands that were dropped.
     mutating func requeueLost(before term: Term) -> [NodeCommand] {
         var dropped: [NodeCommand] = []
         for number in calls.keys.sorted() {
@@ -113,7 +117,8 @@ struct CallTable {
         return dropped
     }
 
-    /// A link to the leader of `term` is up again: frames on the old one may be lost, so what may be sent twice is.
+    /// A link to the leader of `term` is up again: frames on the old one may be lost, so what may
+    /// be sent twice is.
     mutating func requeueRepeatable(of term: Term) {
         for number in calls.keys.sorted() {
             guard let call = calls[number], call.isRepeatable, call.state == .inFlight(term) else {
@@ -133,7 +138,8 @@ struct CallTable {
         return expired
     }
 
-    /// Takes the calls that were handed to a leader: a snapshot replaced the entries that would have told their fate.
+    /// Takes the calls that were handed to a leader: a snapshot replaced the entries that would
+    /// have told their fate.
     mutating func removeInFlight() -> [PendingCall] {
         let found = calls.values.filter { $0.state != .waiting }.sorted { $0.number < $1.number }
         for call in found { calls.removeValue(forKey: call.number) }

@@ -2,8 +2,9 @@ import RaftCore
 
 /// Compares the state digests of all members at the same indexes (I8).
 ///
-/// One differing peer proves only that one of two is wrong. When a majority of the cluster agrees with each other and
-/// not with this node, this node is the odd one and must stop before it answers anybody.
+/// One differing peer proves only that one of two is wrong. When a majority of the cluster agrees
+/// with each other and not with this node, this node is the odd one and must stop before it answers
+/// anybody.
 struct DigestLedger {
     enum Verdict: Equatable {
         case agreed

@@ -31,8 +31,9 @@ struct HeldCalls {
         return held.sorted { $0.key < $1.key }.flatMap(\.value.waiters)
     }
 
-    /// The ids whose bounded wait has ended, each session's highest one, ascending by session. Their deadline moves on
-    /// by `retry`, so that the gap is closed again should the first attempt be lost.
+    /// The ids whose bounded wait has ended, each session's highest one, ascending by session.
+    /// Their deadline moves on by `retry`, so that the gap is closed again should the first attempt
+    /// be lost.
     mutating func overdue(at now: Instant, retryAfterMilliseconds retry: UInt64) -> [StreamKey] {
         var found: [StreamKey] = []
         for session in sessions.keys.sorted() {

@@ -2,10 +2,11 @@ import RaftCore
 import RaftStorage
 import Synchronization
 
-/// What other threads hand to the node: requests of clients, completions of the disk and of the snapshot encoder.
+/// What other threads hand to the node: requests of clients, completions of the disk and of the
+/// snapshot encoder.
 ///
-/// Bounded: a request that finds it full is refused at once. Completions are always taken, since their number is
-/// bounded by what the node itself asked for.
+/// Bounded: a request that finds it full is refused at once. Completions are always taken, since
+/// their number is bounded by what the node itself asked for.
 final class Inbox: Sendable {
     struct Contents {
         var requests: [NodeRequest] = []

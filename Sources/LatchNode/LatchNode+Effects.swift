@@ -57,7 +57,8 @@ extension LatchNode {
         return true
     }
 
-    /// The first applied entry of a term decides the fate of what was handed to leaders of earlier terms.
+    /// The first applied entry of a term decides the fate of what was handed to leaders of earlier
+    /// terms.
     private func begin(_ term: Term) {
         lastAppliedTerm = term
         for command in calls.requeueLost(before: term) {
@@ -177,7 +178,8 @@ extension LatchNode {
         return true
     }
 
-    /// Serves what a stream missed while a snapshot replaced its entries, or ends it where that is gone.
+    /// Serves what a stream missed while a snapshot replaced its entries, or ends it where that is
+    /// gone.
     private func resume(_ key: StreamKey, after last: UInt64) {
         guard let frames = machine.frames(of: key, after: last) else {
             if let sink = subscribers.remove(key) { outbox.abandon(sink, because: .lagged) }

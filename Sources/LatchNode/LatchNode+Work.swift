@@ -4,7 +4,8 @@ import NIOCore
 import PeerTransport
 import RaftCore
 
-// What a turn does beside Raft itself: taking calls, sending them to the leader, expiring, keeping deadlines.
+// What a turn does beside Raft itself: taking calls, sending them to the leader, expiring, keeping
+// deadlines.
 extension LatchNode {
     // MARK: Taking calls
 
@@ -77,7 +78,8 @@ extension LatchNode {
         }
     }
 
-    /// Commands of a follower's clients join this turn's proposals, if they were meant for this very term.
+    /// Commands of a follower's clients join this turn's proposals, if they were meant for this
+    /// very term.
     private func takeForwarded(
         _ forwarded: ForwardedProposals, from server: ServerID, at now: Instant
     ) {
@@ -139,7 +141,8 @@ extension LatchNode {
 
     // MARK: Sending calls on their way
 
-    /// Proposes waiting calls if this node leads, or forwards them to the leader; begins a round for waiting reads.
+    /// Proposes waiting calls if this node leads, or forwards them to the leader; begins a round
+    /// for waiting reads.
     func dispatch(at now: Instant) {
         flushRenewals(at: now)
         if raft.role == .leader {
@@ -182,7 +185,8 @@ extension LatchNode {
 
     /// Keep-alives in one entry, at most: it stays well under the limit of a forwarded frame.
     private static let renewalsPerEntry = 1_024
-    /// Calls taken in one turn, at most: the rest goes in the next one, so that a flood never holds up a heartbeat.
+    /// Calls taken in one turn, at most: the rest goes in the next one, so that a flood never holds
+    /// up a heartbeat.
     private static let callsPerTurn = 4_096
 
     private func proposeWaiting(_ term: Term, at now: Instant) {
@@ -263,7 +267,8 @@ extension LatchNode {
 
     // MARK: Leading
 
-    /// What a leader does at each turn: log time runs, sessions past their deadline are proposed for expiry.
+    /// What a leader does at each turn: log time runs, sessions past their deadline are proposed
+    /// for expiry.
     func leadWork(at now: Instant) {
         guard leadership.isServing else { return }
         let logTime = logClock.advance(to: now)
@@ -307,7 +312,8 @@ extension LatchNode {
             logClock.stop()
         }
         leadership.isServing = serves
-        leadership.isReady = role == .leader ? serves : leader.map { transport.isConnected($0) } == true
+        leadership.isReady =
+            role == .leader ? serves : leader.map { transport.isConnected($0) } == true
     }
 
     // MARK: Deadlines

@@ -8,9 +8,9 @@ import Synchronization
 
 /// One node: the single owner of a `Raft` and a `LatchMachine` value.
 ///
-/// Everything happens in turns on `loop`. A turn takes what came in (peers, disk, clients, time), steps the Raft server
-/// with all of it, and executes the one resulting `Effects`. Other threads only post to the inbox. Nothing awaits
-/// between reading and writing Raft state.
+/// Everything happens in turns on `loop`. A turn takes what came in (peers, disk, clients, time),
+/// steps the Raft server with all of it, and executes the one resulting `Effects`. Other threads
+/// only post to the inbox. Nothing awaits between reading and writing Raft state.
 package final class LatchNode: @unchecked Sendable {
     package let loop: any EventLoop
     package let settings: NodeSettings
@@ -78,8 +78,8 @@ package final class LatchNode: @unchecked Sendable {
     ///   - recovered: what `storage` held at its opening.
     ///   - loop: the node's own event loop; peers' sockets live on it too.
     ///   - onHalt: called once, on `loop`, if the node must stop; the process ends there.
-    /// - Throws: a `DecodingFailure` if the stored snapshot does not decode, a validation error if the stored log is
-    ///   not one that a Raft server can start from.
+    /// - Throws: a `DecodingFailure` if the stored snapshot does not decode, a validation error if
+    ///   the stored log is not one that a Raft server can start from.
     package init(
         settings: NodeSettings, storage: RaftStorage, recovered: PersistentState,
         transport configuration: PeerTransport.Configuration, loop: any EventLoop, seed: UInt64,
@@ -125,7 +125,8 @@ package final class LatchNode: @unchecked Sendable {
         relay.node = self
     }
 
-    /// Breaks the cycle between the transport, which needs a handler at birth, and the node that handles.
+    /// Breaks the cycle between the transport, which needs a handler at birth, and the node that
+    /// handles.
     private final class PeerEventRelay: @unchecked Sendable {
         weak var node: LatchNode?
     }
@@ -150,8 +151,8 @@ package final class LatchNode: @unchecked Sendable {
         }.get()
     }
 
-    /// Hands leadership to the most up-to-date member if this node leads; returns when it no longer does, or after
-    /// `limit`.
+    /// Hands leadership to the most up-to-date member if this node leads; returns when it no longer
+    /// does, or after `limit`.
     package func handOverLeadership(within limit: TimeAmount) async {
         let promise = loop.makePromise(of: Void.self)
         loop.execute { [self] in
@@ -215,10 +216,12 @@ package final class LatchNode: @unchecked Sendable {
         loop.execute { [self] in turn() }
     }
 
-    /// The node as it was a moment ago, from any thread; ``NodeRequest/status(_:)`` asks for how it is.
+    /// The node as it was a moment ago, from any thread; ``NodeRequest/status(_:)`` asks for how it
+    /// is.
     package var status: NodeStatus { published.withLock { $0 } }
 
-    /// Calls `observer` on the node's loop with every change of readiness, beginning with the current one.
+    /// Calls `observer` on the node's loop with every change of readiness, beginning with the
+    /// current one.
     package func observeReadiness(_ observer: @escaping @Sendable (Bool) -> Void) {
         loop.execute { [self] in
             readinessObservers.append(observer)
@@ -355,7 +358,8 @@ package final class LatchNode: @unchecked Sendable {
         for observer in readinessObservers { observer(status.isReady) }
     }
 
-    /// Wakes the loop at the next deadline. A wake-up already set for an earlier moment stays: it looks again.
+    /// Wakes the loop at the next deadline. A wake-up already set for an earlier moment stays: it
+    /// looks again.
     private func scheduleWakeUp(at now: Instant) {
         var next = nextDeadline(at: now)
         if isPublicationDue {

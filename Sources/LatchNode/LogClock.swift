@@ -2,9 +2,9 @@ package import RaftCore
 
 /// The leader's log time: its monotonic clock, continued from the last stamp in its log.
 ///
-/// Invariants: log time never goes back and never runs faster than the leader's own clock. It stands still
-/// while there is no leader, and a pause of the process longer than one election timeout adds one election timeout
-/// only, so that a paused machine ages no session.
+/// Invariants: log time never goes back and never runs faster than the leader's own clock. It
+/// stands still while there is no leader, and a pause of the process longer than one election
+/// timeout adds one election timeout only, so that a paused machine ages no session.
 package struct LogClock: Sendable {
     private let maximumStepMilliseconds: UInt64
     private var current: UInt64 = 0
@@ -14,7 +14,8 @@ package struct LogClock: Sendable {
         self.maximumStepMilliseconds = maximumStepMilliseconds
     }
 
-    /// This server leads and has applied every entry of earlier terms: log time runs on from `stamp`.
+    /// This server leads and has applied every entry of earlier terms: log time runs on from
+    /// `stamp`.
     package mutating func start(from stamp: UInt64, at now: Instant) {
         current = max(current, stamp)
         lastTurn = now

@@ -12,7 +12,8 @@ package protocol ReplySink: AnyObject, Sendable {
 package protocol SubscriberSink: ReplySink {
     /// The next frame, in order and without a gap.
     func deliver(_ frame: Frame)
-    /// Another transport carries the stream now, or this node can no longer serve it without a gap: end here.
+    /// Another transport carries the stream now, or this node can no longer serve it without a gap:
+    /// end here.
     func abandon(_ reason: AbandonReason)
 }
 

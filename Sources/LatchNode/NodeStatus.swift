@@ -1,6 +1,7 @@
 package import RaftCore
 
-/// A small picture of the node, published after each turn for status pages, health checks and metrics.
+/// A small picture of the node, published after each turn for status pages, health checks and
+/// metrics.
 package struct NodeStatus: Sendable {
     package var raft: Status
     package var sessions: Int

@@ -1,7 +1,8 @@
 import LatchMachine
 import NIOCore
 
-/// Collects what one turn of the node owes its callers and hands it over with one `execute` per event loop.
+/// Collects what one turn of the node owes its callers and hands it over with one `execute` per
+/// event loop.
 struct Outbox {
     private enum Delivery: Sendable {
         case complete(any ReplySink, NodeResult)

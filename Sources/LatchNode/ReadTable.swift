@@ -8,7 +8,8 @@ struct PendingRead {
     let deadline: Instant
 }
 
-/// Linearizable reads in rounds: all reads that wait when a round begins share its read index (thesis §6.4).
+/// Linearizable reads in rounds: all reads that wait when a round begins share its read index
+/// (thesis §6.4).
 ///
 /// A read is in exactly one of: `waiting`, an asked round, a granted round, `parked`.
 struct ReadTable {
@@ -51,7 +52,8 @@ struct ReadTable {
         return nextNumber
     }
 
-    /// The leader confirmed the round, or (nil) could not: then its reads wait again. An unknown number is late: ignored.
+    /// The leader confirmed the round, or (nil) could not: then its reads wait again. An unknown
+    /// number is late: ignored.
     mutating func resolve(_ number: UInt64, _ index: LogIndex?) {
         guard let position = rounds.firstIndex(where: { $0.number == number }) else { return }
         if let index {
@@ -85,7 +87,8 @@ struct ReadTable {
         parked.append(PendingRead(query: read.query, sink: read.sink, deadline: deadline))
     }
 
-    /// Takes the reads whose deadline has passed; the flag says whether it waited for its session's commands.
+    /// Takes the reads whose deadline has passed; the flag says whether it waited for its session's
+    /// commands.
     mutating func removeExpired(at now: Instant) -> [(read: PendingRead, wasParked: Bool)] {
         var expired: [(read: PendingRead, wasParked: Bool)] = []
         func sweep(_ reads: inout [PendingRead], parked: Bool) {

@@ -10,7 +10,8 @@ struct RenewalBuffer {
     /// Keep-alives that wait.
     var count: Int { renewals.count }
 
-    /// Adds one. A later keep-alive of the same session replaces the earlier one: it acknowledges at least as much.
+    /// Adds one. A later keep-alive of the same session replaces the earlier one: it acknowledges
+    /// at least as much.
     mutating func add(_ renewal: Renewal, _ sink: any ReplySink, due: Instant) {
         renewals[renewal.session, default: (renewal, [])].renewal = renewal
         renewals[renewal.session]?.sinks.append(sink)

@@ -4,8 +4,8 @@ import LatchMachine
 import LatchNode
 import SwiftProtobuf
 
-// What lets the stock client's normal entry point work without a controller: one group with one partition, whose
-// endpoints are the members, this node first (decided rule 5).
+// What lets the stock client's normal entry point work without a controller: one group with one
+// partition, whose endpoints are the members, this node first (decided rule 5).
 extension LatchService {
     var atomixDirectoryMethods: [Method] {
         [
@@ -32,7 +32,8 @@ extension LatchService {
             }
         }
         let group = Atomix_Controller_PartitionGroup.with {
-            // The group that was asked for: the client wants exactly one match, with id and spec present.
+            // The group that was asked for: the client wants exactly one match, with id and spec
+            // present.
             $0.id = request.id
             $0.spec = .with {
                 $0.partitions = 1
@@ -73,7 +74,8 @@ extension LatchService {
 }
 
 extension Call {
-    /// Fails a call of a service other than the Atomix latch's: there a gRPC status is what callers expect.
+    /// Fails a call of a service other than the Atomix latch's: there a gRPC status is what callers
+    /// expect.
     func fail(_ failure: Failure) {
         let code: GRPCStatusCode
         switch failure.reason {

@@ -4,8 +4,9 @@ import LatchMachine
 import LatchNode
 import SwiftProtobuf
 
-// `atomix.leader.LeaderLatchService`, byte compatible (Docs/ClientAPI.md). A failure is status ERROR inside an OK call
-// (W3), every reply carries its header (W1) and, where the contract says so, its latch (W2).
+// `atomix.leader.LeaderLatchService`, byte compatible (Docs/ClientAPI.md). A failure is status
+// ERROR inside an OK call (W3), every reply carries its header (W1) and, where the contract says
+// so, its latch (W2).
 extension LatchService {
     private typealias Problem = AtomixRequest.Problem
 
@@ -146,7 +147,8 @@ extension LatchService {
         var response = Atomix_Leader_LatchResponse(
             header: .with {
                 $0.sessionID = session
-                // As recorded from the original server: the stream of a unary command is its session.
+                // As recorded from the original server: the stream of a unary command is its
+                // session.
                 $0.streamID = session
                 $0.responseID = 1
                 $0.index = index

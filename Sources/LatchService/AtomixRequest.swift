@@ -58,7 +58,8 @@ struct AtomixRequest {
         }
     }
 
-    /// The session timeout in milliseconds: the default where there is none (S3), refused outside its range (A3).
+    /// The session timeout in milliseconds: the default where there is none (S3), refused outside
+    /// its range (A3).
     static func timeoutMilliseconds(
         _ timeout: Google_Protobuf_Duration, isPresent: Bool
     ) throws(Problem) -> UInt64 {

@@ -5,7 +5,8 @@ import LatchNode
 import RaftCore
 import SwiftProtobuf
 
-// `latchd.v1.Cluster`: what a person or a script asks about the cluster and its latches, without a session.
+// `latchd.v1.Cluster`: what a person or a script asks about the cluster and its latches, without a
+// session.
 extension LatchService {
     var clusterMethods: [Method] {
         let path = "/latchd.v1.Cluster/"
@@ -102,7 +103,8 @@ extension LatchService {
 }
 
 extension PrimitiveName {
-    /// The last name of a page: the count of the namespace's UTF-8 bytes, a colon, namespace and name.
+    /// The last name of a page: the count of the namespace's UTF-8 bytes, a colon, namespace and
+    /// name.
     fileprivate var pageToken: String { "\(namespace.utf8.count):\(namespace)\(name)" }
 
     fileprivate init?(pageToken: String) {

@@ -6,7 +6,8 @@ import NIOCore
 import RaftCore
 import SwiftProtobuf
 
-/// One Events call on this node: frames in, messages out (section 8 of the contract). Confined to the call's loop.
+/// One Events call on this node: frames in, messages out (section 8 of the contract). Confined to
+/// the call's loop.
 final class EventsStream: SubscriberSink, @unchecked Sendable {
     private let call: Call
     private let key: StreamKey
@@ -50,7 +51,8 @@ final class EventsStream: SubscriberSink, @unchecked Sendable {
         }
     }
 
-    /// The reader is too slow: the stream closes in sequence, in place of the frame that found the buffer full.
+    /// The reader is too slow: the stream closes in sequence, in place of the frame that found the
+    /// buffer full.
     private func endSlowReader(_ frame: Frame) {
         node.submit(.unsubscribe(key, self))
         send(.closeStream, frame, nil)
@@ -74,8 +76,8 @@ final class EventsStream: SubscriberSink, @unchecked Sendable {
         }
     }
 
-    /// The one redirection that an open stream of a stock client survives: it re-opens at the address with the same
-    /// request id, and no event is lost (C5).
+    /// The one redirection that an open stream of a stock client survives: it re-opens at the
+    /// address with the same request id, and no event is lost (C5).
     private func moveElsewhere() {
         let status = node.status
         let others = node.settings.members.filter { $0.id != node.settings.server }
@@ -109,8 +111,8 @@ final class EventsStream: SubscriberSink, @unchecked Sendable {
 }
 
 extension Call {
-    /// The clean refusal of a stream: opened, then one failed response, then the end (S11). A bare error would make the
-    /// stock client's Watch hang for 15 s.
+    /// The clean refusal of a stream: opened, then one failed response, then the end (S11). A bare
+    /// error would make the stock client's Watch hang for 15 s.
     func refuseStream(_ key: StreamKey, _ failure: Failure) {
         send(
             Atomix_Leader_EventResponse(

@@ -5,8 +5,8 @@ import NIOCore
 import SwiftProtobuf
 import Synchronization
 
-// The standard `grpc.health.v1.Health`: a node serves when it can bring a call to a decision, that is, when it knows a
-// leader and has a link to it.
+// The standard `grpc.health.v1.Health`: a node serves when it can bring a call to a decision, that
+// is, when it knows a leader and has a link to it.
 extension LatchService {
     var healthMethods: [Method] {
         let path = "/grpc.health.v1.Health/"

@@ -3,7 +3,8 @@ import LatchAPI
 import LatchMachine
 package import LatchNode
 
-/// The client port: translates gRPC requests into calls of the node and outcomes into replies. It decides nothing.
+/// The client port: translates gRPC requests into calls of the node and outcomes into replies. It
+/// decides nothing.
 package struct LatchService: Sendable {
     let node: LatchNode
     let cluster: String

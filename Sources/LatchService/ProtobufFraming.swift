@@ -2,7 +2,8 @@ import GRPCEdge
 import SwiftProtobuf
 
 extension FramedMessage {
-    /// Encodes a message straight into its wire form: five bytes for the gRPC prefix, then the message.
+    /// Encodes a message straight into its wire form: five bytes for the gRPC prefix, then the
+    /// message.
     ///
     /// - Throws: `BinaryEncodingError` for a message over 2 GiB.
     init(_ message: some SwiftProtobuf.Message) throws {

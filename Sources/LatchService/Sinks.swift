@@ -7,7 +7,8 @@ final class UnarySink: ReplySink, @unchecked Sendable {
     private let call: Call
     private let reply: (Call, NodeResult) -> Void
 
-    /// - Parameter reply: translates the result; runs on the call's loop, only while the call is open.
+    /// - Parameter reply: translates the result; runs on the call's loop, only while the call is
+    ///   open.
     init(_ call: Call, reply: @escaping (Call, NodeResult) -> Void) {
         self.call = call
         self.reply = reply

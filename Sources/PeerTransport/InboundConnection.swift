@@ -229,8 +229,8 @@ extension InboundConnection {
         transport.emit(.batchEnded)
     }
 
-    /// Reports and closes. In the handshake a HandshakeRefusal may already be on its way out: then its
-    /// write closes the connection.
+    /// Reports and closes. In the handshake a HandshakeRefusal may already be on its way out: then
+    /// its write closes the connection.
     private func fail(_ reason: String) {
         transport.reportViolation(reason, about: peer?.server)
         switch phase {

@@ -10,7 +10,8 @@ package enum PeerFrame: Hashable, Sendable {
     /// Asks the leader for a read index (thesis §6.4) on behalf of a batch of the sender's reads.
     case readIndexRequest(number: UInt64)
     case readIndexReply(ReadIndexReply)
-    /// The sender's state digest after applying the entry at `index`; equal on every node, or one must halt (I8).
+    /// The sender's state digest after applying the entry at `index`; equal on every node, or one
+    /// must halt (I8).
     case stateDigest(index: LogIndex, digest: UInt64)
 }
 

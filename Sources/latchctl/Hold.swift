@@ -7,16 +7,17 @@ struct Hold: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Joins a latch, tells when it holds it, and stays until Ctrl-C.",
         discussion: """
-            The oldest live participant holds the latch. When this process dies, the next one holds it after the TTL; on \
-            Ctrl-C or SIGTERM it leaves at once. The token only ever grows: hand it to what the latch protects, and refuse \
-            smaller ones there.
+            The oldest live participant holds the latch. When this process dies, the next one holds \
+            it after the TTL; on Ctrl-C or SIGTERM it leaves at once. The token only ever grows: hand \
+            it to what the latch protects, and refuse smaller ones there.
 
             Examples:
               latchctl hold nightly-report
               latchctl hold nightly-report --participant "$(hostname)" --ttl 5s
               latchctl hold nightly-report | grep --line-buffered HOLDING
 
-            Exit codes: 0 left on Ctrl-C or SIGTERM, 3 the latch was lost, 1 it could not be joined, 130 a second Ctrl-C.
+            Exit codes: 0 left on Ctrl-C or SIGTERM, 3 the latch was lost, 1 it could not be joined, \
+            130 a second Ctrl-C.
             """)
 
     @OptionGroup var latch: LatchOptions
@@ -24,7 +25,7 @@ struct Hold: AsyncParsableCommand {
 
     @Option(
         help: ArgumentHelp(
-            "The id to take part under; unique among the live participants. Default: host name, process id and four random digits.",
+            "The id to take part under, unique. Default: host name, process id and four random digits.",
             valueName: "id"))
     var participant: String?
 

@@ -6,8 +6,8 @@ struct Status: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Shows who leads and how every node is.",
         discussion: """
-            Asks every node, those that --endpoints does not name too. LAG is how many committed entries a node has yet \
-            to apply; MATCH and HEARD are what the leader knows of it.
+            Asks every node, those that --endpoints does not name too. LAG is how many committed \
+            entries a node has yet to apply; MATCH and HEARD are what the leader knows of it.
 
             Examples:
               latchctl status

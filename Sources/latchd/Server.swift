@@ -16,7 +16,8 @@ import Glibc
 import Darwin
 #endif
 
-/// The composition root: builds one node out of its modules, runs it until a signal, and takes it down in order.
+/// The composition root: builds one node out of its modules, runs it until a signal, and takes it
+/// down in order.
 struct Server: Service {
     let configuration: NodeConfiguration
     /// Create the data directory where there is none: the first start of a new cluster.
@@ -27,7 +28,8 @@ struct Server: Service {
     ///
     /// - Throws: `StartFailure` with the process's exit code.
     func runUntilSignal() async throws {
-        // A peer or client that closes its socket is an error of that socket, never the end of the process.
+        // A peer or client that closes its socket is an error of that socket, never the end of the
+        // process.
         signal(SIGPIPE, SIG_IGN)
         let group = ServiceGroup(
             configuration: .init(
@@ -40,7 +42,8 @@ struct Server: Service {
 
     func run() async throws {
         let (storage, recovered) = try openStorage()
-        // Two threads, so that a flood of client bytes never holds up a heartbeat: the node with its peers, the edge.
+        // Two threads, so that a flood of client bytes never holds up a heartbeat: the node with
+        // its peers, the edge.
         let nodeGroup = MultiThreadedEventLoopGroup(numberOfThreads: 1)
         let edgeGroup = MultiThreadedEventLoopGroup(numberOfThreads: 1)
         let node = try LatchNode(
@@ -78,8 +81,9 @@ struct Server: Service {
         try await nodeGroup.shutdownGracefully()
     }
 
-    /// Leadership first, so that the cluster goes on at once; then every caller gets an answer and every open stream the
-    /// address of another node; then the port closes. The bounds add up to less than five seconds.
+    /// Leadership first, so that the cluster goes on at once; then every caller gets an answer and
+    /// every open stream the address of another node; then the port closes. The bounds add up to
+    /// less than five seconds.
     private func shutDown(_ node: LatchNode, _ edge: GRPCServer) async {
         logger.info("stopping: handing leadership over")
         await node.handOverLeadership(within: .milliseconds(1_500))

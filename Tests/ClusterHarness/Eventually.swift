@@ -11,8 +11,8 @@ package struct NeverHappened: Error, CustomStringConvertible {
     }
 }
 
-/// Polls until `condition` gives a value, every few milliseconds, or throws ``NeverHappened`` at the deadline.
-/// An error of the condition counts as "not yet".
+/// Polls until `condition` gives a value, every few milliseconds, or throws ``NeverHappened`` at
+/// the deadline. An error of the condition counts as "not yet".
 package func eventually<Value: Sendable>(
     _ what: String, within seconds: Double = 15, isolation: isolated (any Actor)? = #isolation,
     _ condition: () async throws -> Value?

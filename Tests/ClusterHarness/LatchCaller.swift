@@ -6,9 +6,11 @@ import LatchClient
 import SwiftProtobuf
 import Synchronization
 
-/// Calls the Atomix latch service of one node as a stock client does, one session at a time, header by header.
+/// Calls the Atomix latch service of one node as a stock client does, one session at a time, header
+/// by header.
 ///
-/// It keeps what a stock client keeps (session, last request id, highest index) and leaves everything else to the test.
+/// It keeps what a stock client keeps (session, last request id, highest index) and leaves
+/// everything else to the test.
 package final class LatchCaller: Sendable {
     private let connection: NodeConnection
     package let namespace: String
@@ -52,7 +54,8 @@ package final class LatchCaller: Sendable {
 
     /// A header of this session.
     package func header(
-        requestID: UInt64? = nil, session: UInt64? = nil, index: UInt64? = nil, streams: [(UInt64, UInt64)] = []
+        requestID: UInt64? = nil, session: UInt64? = nil, index: UInt64? = nil,
+        streams: [(UInt64, UInt64)] = []
     ) -> Atomix_Headers_RequestHeader {
         let (own, last, seen) = state.withLock { ($0.session, $0.requestID, $0.index) }
         return .with {
@@ -72,7 +75,8 @@ package final class LatchCaller: Sendable {
         }
     }
 
-    /// Adopts what a stock client adopts: a larger session id or index, only with an index above the highest seen (S1).
+    /// Adopts what a stock client adopts: a larger session id or index, only with an index above
+    /// the highest seen (S1).
     private func adopt(_ header: Atomix_Headers_ResponseHeader) {
         state.withLock {
             guard header.index > $0.index else { return }
@@ -88,7 +92,9 @@ package final class LatchCaller: Sendable {
     }()
 
     @discardableResult
-    package func create(timeout milliseconds: Int? = 30_000) async throws -> Atomix_Leader_CreateResponse {
+    package func create(timeout milliseconds: Int? = 30_000) async throws
+        -> Atomix_Leader_CreateResponse
+    {
         var request = Atomix_Leader_CreateRequest()
         request.header = header(requestID: 0, session: 0, index: 0)
         if let milliseconds {
@@ -115,7 +121,9 @@ package final class LatchCaller: Sendable {
     }
 
     @discardableResult
-    package func get(requestID: UInt64? = nil, session: UInt64? = nil) async throws -> Atomix_Leader_GetResponse {
+    package func get(requestID: UInt64? = nil, session: UInt64? = nil) async throws
+        -> Atomix_Leader_GetResponse
+    {
         var request = Atomix_Leader_GetRequest()
         request.header = header(requestID: requestID, session: session)
         let response = try await connection.latch.get(request, options: Self.options)
@@ -125,7 +133,8 @@ package final class LatchCaller: Sendable {
 
     @discardableResult
     package func keepAlive(
-        acknowledging requestID: UInt64? = nil, streams: [(UInt64, UInt64)] = [], session: UInt64? = nil
+        acknowledging requestID: UInt64? = nil, streams: [(UInt64, UInt64)] = [],
+        session: UInt64? = nil
     ) async throws -> Atomix_Leader_KeepAliveResponse {
         var request = Atomix_Leader_KeepAliveRequest()
         request.header = header(requestID: requestID, session: session, streams: streams)
@@ -190,7 +199,9 @@ package final class FrameLog: Sendable {
 
     /// Waits for at least `count` frames; returns all that came.
     @discardableResult
-    package func wait(for count: Int, within seconds: Double = 10) async throws -> [Atomix_Leader_EventResponse] {
+    package func wait(for count: Int, within seconds: Double = 10) async throws
+        -> [Atomix_Leader_EventResponse]
+    {
         try await eventually("\(count) frames (there are \(frames.count))", within: seconds) {
             let frames = self.frames
             return frames.count >= count ? frames : nil
@@ -199,7 +210,8 @@ package final class FrameLog: Sendable {
 
     /// Waits for the end of the call; throws if it did not end with gRPC OK.
     package func waitForEnd(within seconds: Double = 10) async throws {
-        let error = try await eventually("the end of the stream", within: seconds) { () -> (any Error)?? in
+        let error = try await eventually("the end of the stream", within: seconds) {
+            () -> (any Error)?? in
             state.withLock { $0.isEnded ? .some($0.error) : nil }
         }
         if let error { throw error }

@@ -3,7 +3,8 @@ import Synchronization
 
 /// One real `latchd` process of a test.
 ///
-/// It is always ended by its pid: by `kill`, by the cluster's `stop`, or when the test process exits.
+/// It is always ended by its pid: by `kill`, by the cluster's `stop`, or when the test process
+/// exits.
 package final class NodeProcess: Sendable {
     private let process: Process
     package let log: URL

@@ -5,7 +5,8 @@ package import LatchAPI
 
 /// Real `latchd` processes on 127.0.0.1 with free ports and data in a temporary folder.
 ///
-/// Use ``withCluster(of:extraConfiguration:_:)``: it ends every process and removes the folder, also when a test fails.
+/// Use ``withCluster(of:extraConfiguration:_:)``: it ends every process and removes the folder,
+/// also when a test fails.
 package actor TestCluster {
     package nonisolated let folder: URL
     package nonisolated let ids: [Int]
@@ -47,7 +48,8 @@ package actor TestCluster {
         }
     }
 
-    /// A cluster for the rest of this process's life; its nodes are killed and its folder removed at exit.
+    /// A cluster for the rest of this process's life; its nodes are killed and its folder removed
+    /// at exit.
     package static func startForProcess(of size: Int = 3) async throws -> TestCluster {
         let cluster = try await TestCluster(size: size, extraConfiguration: "")
         AtExit.remove(cluster.folder)
@@ -56,7 +58,8 @@ package actor TestCluster {
         return cluster
     }
 
-    /// The folder of the built `latchd` and `latchctl`: `LATCHD_BIN`, or where this test binary was built.
+    /// The folder of the built `latchd` and `latchctl`: `LATCHD_BIN`, or where this test binary was
+    /// built.
     package static let binaries: URL = {
         if let folder = ProcessInfo.processInfo.environment["LATCHD_BIN"] {
             return URL(fileURLWithPath: folder)

@@ -7,7 +7,8 @@ import Testing
 
 @Suite("Command contract (Q rows and the latch itself)")
 struct CommandContractTests {
-    @Test("Q1: the same request id again gets the same answer byte for byte and is not applied again")
+    @Test(
+        "Q1: the same request id again gets the same answer byte for byte and is not applied again")
     func retry() async throws {
         try await onEveryNode("q1") { connection, name in
             let caller = LatchCaller(connection, name: name)
@@ -53,7 +54,9 @@ struct CommandContractTests {
         }
     }
 
-    @Test("A12: the same request id with another body is refused, never answered from the other's answer")
+    @Test(
+        "A12: the same request id with another body is refused, never answered from the other's answer"
+    )
     func sameIdOtherBody() async throws {
         try await onEveryNode("a12") { connection, name in
             let caller = LatchCaller(connection, name: name)
@@ -83,7 +86,9 @@ struct CommandContractTests {
         }
     }
 
-    @Test("Q3: a gap that is never filled ends: held ids get ERROR (gap), a late arrival too, the next id works")
+    @Test(
+        "Q3: a gap that is never filled ends: held ids get ERROR (gap), a late arrival too, the next id works"
+    )
     func gapIsClosed() async throws {
         try await onEveryNode("q3b") { connection, name in
             let caller = LatchCaller(connection, name: name)
@@ -103,7 +108,8 @@ struct CommandContractTests {
             try await caller.create()
             try await #expect(caller.latch("p", requestID: 0).latch.participants == ["p"])
             try await #expect(caller.latch("q", requestID: 0).latch.participants == ["p", "q"])
-            try await #expect(caller.latch("r", requestID: 1).latch.participants == ["p", "q", "r"])
+            try await #expect(
+                caller.latch("r", requestID: 1).latch.participants == ["p", "q", "r"])
         }
     }
 
@@ -117,15 +123,20 @@ struct CommandContractTests {
         }
     }
 
-    @Test("section 5: the oldest participant leads, the term grows exactly when a leader is set, Latch never waits")
+    @Test(
+        "section 5: the oldest participant leads, the term grows exactly when a leader is set, Latch never waits"
+    )
     func latchStateMachine() async throws {
         try await onEveryNode("s5") { connection, name in
-            let callers = [LatchCaller(connection, name: name), LatchCaller(connection, name: name)]
+            let callers = [
+                LatchCaller(connection, name: name), LatchCaller(connection, name: name),
+            ]
             for caller in callers { try await caller.create() }
             let first = try await callers[0].latch("alice").latch
             #expect((first.id, first.leader, first.participants) == (1, "alice", ["alice"]))
             let second = try await callers[1].latch("bob").latch
-            #expect((second.id, second.leader, second.participants) == (1, "alice", ["alice", "bob"]))
+            #expect(
+                (second.id, second.leader, second.participants) == (1, "alice", ["alice", "bob"]))
             try await callers[0].close()
             let third = try await callers[1].get().latch
             #expect((third.id, third.leader, third.participants) == (2, "bob", ["bob"]))
@@ -137,10 +148,14 @@ struct CommandContractTests {
         }
     }
 
-    @Test("decided rule 2: Latch is idempotent per session and participant; another session is a second entry")
+    @Test(
+        "decided rule 2: Latch is idempotent per session and participant; another session is a second entry"
+    )
     func idempotent() async throws {
         try await onEveryNode("idem") { connection, name in
-            let (one, two) = (LatchCaller(connection, name: name), LatchCaller(connection, name: name))
+            let (one, two) = (
+                LatchCaller(connection, name: name), LatchCaller(connection, name: name)
+            )
             try await one.create()
             try await two.create()
             try await one.latch("p")

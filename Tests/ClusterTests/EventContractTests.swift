@@ -29,10 +29,14 @@ struct EventContractTests {
         }
     }
 
-    @Test("decided rule 4: the first CHANGED comes at once only if the state changed after the index, or the session leads")
+    @Test(
+        "decided rule 4: the first CHANGED comes at once only after a change, or to the holder"
+    )
     func firstEvent() async throws {
         try await onEveryNode("rule4") { connection, name in
-            let (one, two) = (LatchCaller(connection, name: name), LatchCaller(connection, name: name))
+            let (one, two) = (
+                LatchCaller(connection, name: name), LatchCaller(connection, name: name)
+            )
             try await one.create()
             try await two.create()
             try await one.latch("one")
@@ -61,7 +65,9 @@ struct EventContractTests {
         }
     }
 
-    @Test("E4: re-opening with the same id replays what is not acknowledged, on any node, and ends the old transport")
+    @Test(
+        "E4: re-opening with the same id replays what is not acknowledged, on any node, and ends the old transport"
+    )
     func reopen() async throws {
         let cluster = try await SharedCluster.get()
         for (here, there) in [(1, 2), (2, 3), (3, 1), (2, 2)] {
@@ -93,7 +99,9 @@ struct EventContractTests {
         }
     }
 
-    @Test("E5, E7: a stream that a keep-alive does not list is closed in sequence, and the call ends with OK")
+    @Test(
+        "E5, E7: a stream that a keep-alive does not list is closed in sequence, and the call ends with OK"
+    )
     func unlistedStreamIsClosed() async throws {
         try await onEveryNode("e5") { connection, name in
             let caller = LatchCaller(connection, name: name)
@@ -133,8 +141,12 @@ struct EventContractTests {
                     try await watchers[0].events { first in
                         try await watchers[1].events { second in
                             try await watchers[2].events { third in
-                                for frames in [first, second, third] { try await frames.wait(for: 1) }
-                                for participant in ["a", "b", "c", "d"] { try await writer.latch(participant) }
+                                for frames in [first, second, third] {
+                                    try await frames.wait(for: 1)
+                                }
+                                for participant in ["a", "b", "c", "d"] {
+                                    try await writer.latch(participant)
+                                }
                                 for frames in [first, second, third] {
                                     let seen = try await frames.wait(for: 5).dropFirst()
                                     logs.append(seen.map(\.latch))
@@ -150,15 +162,20 @@ struct EventContractTests {
         }
     }
 
-    @Test("section 2: GetPartitionGroups gives one group, one partition, this node first; GetPrimitives lists latches")
+    @Test(
+        "section 2: GetPartitionGroups gives one group, one partition, this node first; GetPrimitives lists latches"
+    )
     func directory() async throws {
         let cluster = try await SharedCluster.get()
         for id in cluster.ids {
             try await NodeConnection.with(endpoint: cluster.endpoint(of: id)) { connection in
-                let caller = LatchCaller(connection, name: "directory-\(id)", namespace: "directory")
+                let caller = LatchCaller(
+                    connection, name: "directory-\(id)", namespace: "directory")
                 try await caller.create()
                 var request = Atomix_Controller_GetPartitionGroupsRequest()
-                request.id = .with { $0.name = "raft"; $0.namespace = "kube" }
+                request.id = .with {
+                    $0.name = "raft"; $0.namespace = "kube"
+                }
                 let groups = try await connection.controller.getPartitionGroups(request).groups
                 #expect(groups.count == 1)
                 #expect(groups[0].id == request.id)
@@ -168,10 +185,19 @@ struct EventContractTests {
                 #expect(ports.first == cluster.clientPorts[id])
                 #expect(Set(ports) == Set(cluster.clientPorts.values))
                 let listed = try await connection.primitives.getPrimitives(
-                    .with { $0.namespace = "directory"; $0.type = "LeaderLatch" }).primitives
-                #expect(listed.contains { $0.name.name == "directory-\(id)" && $0.type == "LeaderLatch" })
+                    .with {
+                        $0.namespace = "directory"; $0.type = "LeaderLatch"
+                    }
+                ).primitives
+                #expect(
+                    listed.contains {
+                        $0.name.name == "directory-\(id)" && $0.type == "LeaderLatch"
+                    })
                 let none = try await connection.primitives.getPrimitives(
-                    .with { $0.namespace = "directory"; $0.type = "Map" }).primitives
+                    .with {
+                        $0.namespace = "directory"; $0.type = "Map"
+                    }
+                ).primitives
                 #expect(none.isEmpty)
             }
         }
@@ -191,7 +217,8 @@ struct EventContractTests {
 }
 
 extension Array {
-    func asyncMap<Result>(_ transform: (Element) async throws -> Result) async rethrows -> [Result] {
+    func asyncMap<Result>(_ transform: (Element) async throws -> Result) async rethrows -> [Result]
+    {
         var results: [Result] = []
         for element in self { results.append(try await transform(element)) }
         return results

@@ -46,7 +46,8 @@ struct SessionContractTests {
             let talking = LatchCaller(connection, name: name)
             try await kept.create(timeout: 700)
             try await talking.create(timeout: 700)
-            _ = try await eventually("the end of the session that only talks", within: 10) { () -> Bool? in
+            _ = try await eventually("the end of the session that only talks", within: 10) {
+                () -> Bool? in
                 try await #expect(kept.keepAlive().header.status == .ok)
                 return try await talking.get().header.status == .error ? true : nil
             }
@@ -54,7 +55,9 @@ struct SessionContractTests {
         }
     }
 
-    @Test("S6: a dead holder is removed although nobody else keeps alive, and never before its timeout")
+    @Test(
+        "S6: a dead holder is removed although nobody else keeps alive, and never before its timeout"
+    )
     func expiryIsProactive() async throws {
         try await onEveryNode("s6") { connection, name in
             let dead = LatchCaller(connection, name: name)
@@ -78,7 +81,9 @@ struct SessionContractTests {
     func expiryTogether() async throws {
         try await onEveryNode("s6b") { connection, name in
             let heir = LatchCaller(connection, name: name)
-            let (one, two) = (LatchCaller(connection, name: name), LatchCaller(connection, name: name))
+            let (one, two) = (
+                LatchCaller(connection, name: name), LatchCaller(connection, name: name)
+            )
             try await heir.create()
             try await one.create(timeout: 600)
             try await two.create(timeout: 600)
@@ -94,10 +99,14 @@ struct SessionContractTests {
         }
     }
 
-    @Test("S8: a closing session gets CLOSE_STREAM, the others one CHANGED, and the closed one not that event")
+    @Test(
+        "S8: a closing session gets CLOSE_STREAM, the others one CHANGED, and the closed one not that event"
+    )
     func closeOrder() async throws {
         try await onEveryNode("s8") { connection, name in
-            let (leaver, stayer) = (LatchCaller(connection, name: name), LatchCaller(connection, name: name))
+            let (leaver, stayer) = (
+                LatchCaller(connection, name: name), LatchCaller(connection, name: name)
+            )
             try await leaver.create()
             try await stayer.create()
             try await leaver.latch("leaver")
@@ -132,10 +141,14 @@ struct SessionContractTests {
         }
     }
 
-    @Test("S10: delete always succeeds, ends the other sessions' streams, and the next latch starts at term 0")
+    @Test(
+        "S10: delete always succeeds, ends the other sessions' streams, and the next latch starts at term 0"
+    )
     func deleteRemovesEverything() async throws {
         try await onEveryNode("s10") { connection, name in
-            let (one, two) = (LatchCaller(connection, name: name), LatchCaller(connection, name: name))
+            let (one, two) = (
+                LatchCaller(connection, name: name), LatchCaller(connection, name: name)
+            )
             try await one.create()
             try await two.create()
             try await one.latch("one")
@@ -154,7 +167,9 @@ struct SessionContractTests {
         }
     }
 
-    @Test("S11: an unknown session gets status ERROR, and on Events a stream that opens, fails and ends")
+    @Test(
+        "S11: an unknown session gets status ERROR, and on Events a stream that opens, fails and ends"
+    )
     func unknownSession() async throws {
         try await onEveryNode("s11") { connection, name in
             let caller = LatchCaller(connection, name: name)

@@ -1,6 +1,7 @@
 import ClusterHarness
 
-/// One three-node cluster for all contract tests: they use latches of their own, so they do not meet.
+/// One three-node cluster for all contract tests: they use latches of their own, so they do not
+/// meet.
 actor SharedCluster {
     private static let shared = SharedCluster()
     private var starting: Task<TestCluster, any Error>?
@@ -15,7 +16,8 @@ actor SharedCluster {
     }
 }
 
-/// Runs `body` once for each node of the shared cluster, with a connection to it and a latch name of its own.
+/// Runs `body` once for each node of the shared cluster, with a connection to it and a latch name
+/// of its own.
 func onEveryNode(
     _ test: String, _ body: (NodeConnection, _ name: String) async throws -> Void
 ) async throws {
@@ -25,7 +27,8 @@ func onEveryNode(
             do {
                 try await body(connection, "\(test)-\(id)")
             } catch {
-                throw ClusterFailure(cause: error, logs: "(through node \(id))\n" + (await cluster.logs()))
+                throw ClusterFailure(
+                    cause: error, logs: "(through node \(id))\n" + (await cluster.logs()))
             }
         }
     }

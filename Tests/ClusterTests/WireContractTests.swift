@@ -55,19 +55,25 @@ struct WireContractTests {
         }
     }
 
-    @Test("a request without a header or a name, or that does not decode, is INVALID_ARGUMENT (Clarified e, h)")
+    @Test(
+        "a request without a header or a name, or that does not decode, is INVALID_ARGUMENT (Clarified e, h)"
+    )
     func malformedRequests() async throws {
         try await onEveryNode("malformed") { connection, _ in
             for header in [nil, Atomix_Headers_RequestHeader()] {
                 var request = Atomix_Leader_GetRequest()
                 if let header { request.header = header }
-                let error = await #expect(throws: RPCError.self) { _ = try await connection.latch.get(request) }
+                let error = await #expect(throws: RPCError.self) {
+                    _ = try await connection.latch.get(request)
+                }
                 #expect(error?.code == .invalidArgument)
             }
         }
     }
 
-    @Test("names, participants and timeouts past a limit get status ERROR (invalid), never a trap (A2, A3)")
+    @Test(
+        "names, participants and timeouts past a limit get status ERROR (invalid), never a trap (A2, A3)"
+    )
     func limits() async throws {
         try await onEveryNode("limits") { connection, name in
             let long = LatchCaller(connection, name: String(repeating: "x", count: 2_000))
@@ -77,18 +83,24 @@ struct WireContractTests {
                 try await #expect(caller.create(timeout: timeout).header.status == .error)
             }
             try await caller.create()
-            try await #expect(caller.latch(String(repeating: "y", count: 2_000)).header.status == .error)
+            try await #expect(
+                caller.latch(String(repeating: "y", count: 2_000)).header.status == .error)
         }
     }
 
-    @Test("names are any text: NUL, dots, newlines and combining characters keep latches apart (A2)")
+    @Test(
+        "names are any text: NUL, dots, newlines and combining characters keep latches apart (A2)")
     func anyText() async throws {
         try await onEveryNode("text") { connection, name in
-            let odd = ["\(name)\0", "\(name).x", "\(name)\n", "../\(name)", "\(name)e\u{301}", "\(name)\u{e9}"]
+            let odd = [
+                "\(name)\0", "\(name).x", "\(name)\n", "../\(name)", "\(name)e\u{301}",
+                "\(name)\u{e9}",
+            ]
             for (position, text) in odd.enumerated() {
                 let caller = LatchCaller(connection, name: text)
                 try await caller.create()
-                try await #expect(caller.latch("p\(position)").latch.participants == ["p\(position)"])
+                try await #expect(
+                    caller.latch("p\(position)").latch.participants == ["p\(position)"])
             }
         }
     }

@@ -21,7 +21,8 @@ extension Message {
         case .installSnapshot(let chunk):
             let last = "\(chunk.lastIncludedIndex)@\(chunk.lastIncludedTerm)"
             let end = chunk.offset + UInt64(chunk.chunk.count)
-            return "term \(term), snapshot \(last) bytes \(chunk.offset)..<\(end) of \(chunk.totalBytes)"
+            return
+                "term \(term), snapshot \(last) bytes \(chunk.offset)..<\(end) of \(chunk.totalBytes)"
         case .installSnapshotReply(let reply):
             switch reply.result {
             case .expecting(let offset):

@@ -11,6 +11,8 @@ struct RaftObserver: Sendable {
     private struct Committed {
         let term: Term
         let chain: UInt64
+        /// The term of the server that first applied it: at least the term of the leader that committed it.
+        let committedIn: Term
         /// The machine's digest after this entry.
         var digest: UInt64?
     }
@@ -84,16 +86,15 @@ struct RaftObserver: Sendable {
         }
         leaders[raft.currentTerm] = raft.id
         electionCount += 1
-        try require(
-            raft.log.lastIndex >= commitIndex, "I5 leader completeness",
-            "\(raft.id) leads term \(raft.currentTerm) with a log up to \(raft.log.lastIndex), "
-                + "but \(commitIndex) is committed")
         var index = max(raft.log.firstIndex, LogIndex(1))
+        // A candidate of an old term may win late: it owes nothing to terms after its own.
         while index <= commitIndex {
-            let mine = raft.log.term(at: index)
+            let entry = committed[Int(index.rawValue) - 1]
+            guard entry.committedIn < raft.currentTerm else { return }
             try require(
-                mine == committedTerm(at: index), "I5 leader completeness",
-                "\(raft.id) leads term \(raft.currentTerm) with \(index)@\(String(describing: mine))")
+                raft.log.term(at: index) == entry.term, "I5 leader completeness",
+                "\(raft.id) leads term \(raft.currentTerm) without \(index)@\(entry.term), "
+                    + "committed in term \(entry.committedIn)")
             index = index.next()
         }
     }
@@ -141,10 +142,11 @@ struct RaftObserver: Sendable {
 
     /// A server hands an entry to its machine. True if nobody has applied this index before.
     mutating func noteApplied(
-        _ entry: Entry, by id: ServerID, disks: [SimulatedDisk]
+        _ entry: Entry, by id: ServerID, in term: Term, disks: [SimulatedDisk]
     ) throws(Violation) -> Bool {
         guard let chain = chains[Position(index: entry.index, term: entry.term)] else {
-            throw Violation("I6 committed is for ever", "\(id) applies \(entry.index), unseen before")
+            throw Violation(
+                "I6 committed is for ever", "\(id) applies \(entry.index), unseen before")
         }
         if entry.index <= commitIndex {
             let known = committed[Int(entry.index.rawValue) - 1]
@@ -160,7 +162,7 @@ struct RaftObserver: Sendable {
         try require(
             holders > disks.count / 2, "I7 committed on a durable majority",
             "\(id) commits \(entry.index)@\(entry.term), durable on \(holders) of \(disks.count)")
-        committed.append(Committed(term: entry.term, chain: chain))
+        committed.append(Committed(term: entry.term, chain: chain, committedIn: term))
         return true
     }
 

@@ -19,7 +19,8 @@ package struct Scenario: Sendable {
     package func replay() throws(ScenarioFailure) -> String {
         var output: [String] = []
         var cluster: ScenarioCluster?
-        for (number, line) in text.split(separator: "\n", omittingEmptySubsequences: false).enumerated()
+        for (number, line) in text.split(separator: "\n", omittingEmptySubsequences: false)
+            .enumerated()
         where line.first != " " {
             output.append(String(line))
             guard let first = line.first, first != "#" else { continue }

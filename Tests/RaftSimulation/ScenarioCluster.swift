@@ -85,7 +85,8 @@ struct ScenarioCluster: Sendable {
         servers[place].raft = nil
         servers[place].held = []
         servers[place].disk.dropQueue()
-        note("\(id) crashes" + (lost.isEmpty ? "" : ", never wrote \(lost.joined(separator: "; "))"))
+        note(
+            "\(id) crashes" + (lost.isEmpty ? "" : ", never wrote \(lost.joined(separator: "; "))"))
     }
 
     mutating func setDisk(of id: ServerID, slow: Bool) { servers[position(of: id)].isSlow = slow }
@@ -126,7 +127,8 @@ struct ScenarioCluster: Sendable {
     }
 
     private mutating func apply(_ entry: Entry, at id: ServerID) throws(Violation) {
-        _ = try observer.noteApplied(entry, by: id, disks: servers.map(\.disk))
+        _ = try observer.noteApplied(
+            entry, by: id, in: self[id].raft?.currentTerm ?? .zero, disks: servers.map(\.disk))
         guard !entry.payload.isEmpty else { return }
         let command = String(decoding: entry.payload, as: UTF8.self)
         servers[position(of: id)].machine.append(command)

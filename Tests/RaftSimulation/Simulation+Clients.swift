@@ -115,7 +115,9 @@ extension Simulation {
             if case .held = answer { mark(\.heldCommands) }
             if answer == .refused(.unknownSession) { mark(\.unknownSessions) }
             let client = Int(record.number >> 32) - 1
-            guard Int(record.origin) == server + 1, clients.indices.contains(client) else { continue }
+            guard Int(record.origin) == server + 1, clients.indices.contains(client) else {
+                continue
+            }
             guard areFaultsOver || !generator.happens(permille: 100) else { continue }
             queue.add(
                 .answer(client: client, ClientAnswer(call: record.number, answer: answer)),

@@ -131,7 +131,9 @@ extension Simulation {
         try require(
             entry.index.rawValue == servers[server].machine.lastApplied + 1, "I9 index chain",
             "\(id) applies \(entry.index) after \(servers[server].machine.lastApplied)")
-        let isFirst = try observer.noteApplied(entry, by: id, disks: servers.map(\.disk))
+        let isFirst = try observer.noteApplied(
+            entry, by: id, in: servers[server].raft?.currentTerm ?? .zero,
+            disks: servers.map(\.disk))
         servers[server].lastAppliedTerm = entry.term
         trace.fold(4, entry.index.rawValue, entry.term.rawValue)
         if entry.payload.isEmpty {

@@ -147,7 +147,8 @@ extension Simulation {
 
     private mutating func toggleSlowDisk(_ server: Int) {
         servers[server].isSlow.toggle()
-        trace.note("the disk of \(servers[server].id) is \(servers[server].isSlow ? "slow" : "well")")
+        trace.note(
+            "the disk of \(servers[server].id) is \(servers[server].isSlow ? "slow" : "well")")
     }
 
     private mutating func handOver() {

@@ -83,7 +83,9 @@ package struct Simulation: Sendable {
         case .turn(let server, let life):
             if life == servers[server].life { try turn(server) }
         case .timer(let server, let life, let number):
-            guard life == servers[server].life, number == servers[server].timerNumber else { return }
+            guard life == servers[server].life, number == servers[server].timerNumber else {
+                return
+            }
             fireTimer(server)
         case .disk(let server, let life):
             if life == servers[server].life { try finishWrites(server) }
@@ -152,7 +154,8 @@ package struct Marks: Sendable {
     package static let names: [(String, any WritableKeyPath<Marks, Int> & Sendable)] = [
         ("events", \.events), ("steps", \.steps), ("commits", \.commits),
         ("elections", \.elections), ("crashes", \.crashes), ("lost writes", \.lostWrites),
-        ("ambushes", \.ambushes), ("pauses", \.pauses), ("partitions", \.partitions), ("truncations", \.truncations),
+        ("ambushes", \.ambushes), ("pauses", \.pauses), ("partitions", \.partitions),
+        ("truncations", \.truncations),
         ("installed snapshots", \.installedSnapshots),
         ("installs that keep a suffix", \.installsWithSuffix),
         ("taken snapshots", \.takenSnapshots), ("transfers", \.transfers),

@@ -28,7 +28,9 @@ struct SimulationTests {
         }
         let first = Wish.firstSeed
         let summary = await SeedRunner().run(seeds: first..<(first + Wish.seedCount), lanes: 2)
-        for other in summary.failures.dropFirst() { print("seed \(other.seed): \(other.violation)") }
+        for other in summary.failures.dropFirst() {
+            print("seed \(other.seed): \(other.violation)")
+        }
         if let failure = summary.failures.first { throw failure }
         #expect(summary.seeds == Int(Wish.seedCount))
         print("\(summary.seeds) seeds:", terminator: "")
@@ -41,7 +43,9 @@ struct SimulationTests {
         print()
     }
 
-    @Test("the same seed twice is the same run (I21)", arguments: [1, 2, 3, 5, 8, 13, 21, 34] as [UInt64])
+    @Test(
+        "the same seed twice is the same run (I21)",
+        arguments: [1, 2, 3, 5, 8, 13, 21, 34] as [UInt64])
     func determinism(seed: UInt64) throws {
         var first = Simulation(seed: seed)
         try first.run()
