@@ -139,7 +139,11 @@ let package = Package(
             name: "LatchdTests", dependencies: ["latchd", arguments, logging], swiftSettings: strict),
         .testTarget(
             name: "ClusterTests",
-            dependencies: ["ClusterHarness", "LatchClient", "LatchAPI", grpcCore, grpcTransport, protobuf],
+            dependencies: [
+                "ClusterHarness", "LatchClient", "LatchAPI", grpcCore, grpcTransport, protobuf,
+                // They are run, not imported.
+                "latchd", "latchctl",
+            ],
             swiftSettings: strict),
         .testTarget(name: "StructureTests", swiftSettings: strict),
     ]

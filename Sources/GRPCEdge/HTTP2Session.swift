@@ -300,7 +300,7 @@ private func frameReceived(
         connection.spendIdleFrame()
     case NGHTTP2_GOAWAY.rawValue:
         break
-    default: // default: open set (frame types)
+    default:  // default: open set (frame types)
         connection.spendIdleFrame()
     }
 }

@@ -84,7 +84,7 @@ struct HeaderBlock {
                 UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "-"), UInt8(ascii: "_"),
                 UInt8(ascii: "."):
                 true
-            default: // default: open set (bytes)
+            default:  // default: open set (bytes)
                 false
             }
         }

@@ -105,7 +105,7 @@ enum GRPCTimeout {
         case UInt8(ascii: "m"): return .milliseconds(number)
         case UInt8(ascii: "u"): return .microseconds(number)
         case UInt8(ascii: "n"): return .nanoseconds(number)
-        default: // default: open set (bytes)
+        default:  // default: open set (bytes)
             return nil
         }
     }

@@ -56,6 +56,15 @@ extension LatchMachine {
         return session.streams[position].frames(after: responseID, in: ring)
     }
 
+    /// The response id of the last frame of a stream so far; nil if there is no such stream.
+    package func lastResponseID(of stream: StreamKey) -> UInt64? {
+        guard let session = state.sessions[stream.session],
+            let position = session.streamPosition(of: stream.stream),
+            let ring = state.primitives[session.primitive]?.ring
+        else { return nil }
+        return session.streams[position].lastResponseID(newestEvent: ring.newestNumber)
+    }
+
     /// Notes how far a client has received a stream. Ids that are no streams are ignored (Q6), and
     /// nobody acknowledges what was not sent.
     mutating func acknowledge(

@@ -8,22 +8,14 @@ enum Waiter {
     case subscriber(any SubscriberSink)
     /// One group of callers for each renewal of the entry, in its order.
     case renewals([[any ReplySink]])
-    /// The node itself; nobody is told.
-    case node(NodeCommand)
-}
-
-/// Commands the node proposes on its own account. They belong to one term and are never proposed
-/// again.
-enum NodeCommand {
-    case leaderElected
-    case expiry
-    case closeGap
+    /// A command of the node itself.
+    case nobody
 }
 
 /// One command from its acceptance to its answer.
 struct PendingCall {
     enum State: Equatable {
-        /// In no log: it may still fail as "nothing was done".
+        /// Not with any leader, as far as is known.
         case waiting
         /// Handed to the leader of this term, perhaps in its log.
         case inFlight(Term)
@@ -34,11 +26,14 @@ struct PendingCall {
     let waiter: Waiter
     /// Set for sequenced commands: the session and request id under which a held answer comes.
     let sequence: StreamKey?
-    /// Applying it twice is the same as once, so it may be sent again when a link was lost in
-    /// between.
+    /// Applying it twice is the same as once, so it may be sent again when a link was lost.
     let isRepeatable: Bool
     let deadline: Instant
     var state: State = .waiting
+    /// It was handed to the leader of this term over a link that broke: a copy may be in the log.
+    var doubtfulTerm: Term?
+
+    var mayBeInLog: Bool { doubtfulTerm != nil }
 }
 
 /// The commands that this node's clients wait for, by number.
@@ -48,8 +43,7 @@ struct CallTable {
     private var calls: [UInt64: PendingCall] = [:]
     /// Numbers in state `waiting`, oldest first; answered ones are skipped when met.
     private var waiting: Deque<UInt64> = []
-    /// In order of deadline, since every call gets the same time; answered ones are skipped when
-    /// met.
+    /// In order of deadline, since every call gets the same time; answered ones are skipped.
     private var deadlines: Deque<(deadline: Instant, number: UInt64)> = []
     private var nextNumber: UInt64
 
@@ -62,11 +56,14 @@ struct CallTable {
     var count: Int { calls.count }
     var hasWaiting: Bool { !waiting.isEmpty }
 
-    mutating func add(
-        _ command: Command, waiter: Waiter, deadline: Instant
-    ) {
-        let number = nextNumber
-        nextNumber &+= 1
+    /// A number that no other command of this process has.
+    mutating func takeNumber() -> UInt64 {
+        defer { nextNumber &+= 1 }
+        return nextNumber
+    }
+
+    mutating func add(_ command: Command, waiter: Waiter, deadline: Instant) {
+        let number = takeNumber()
         calls[number] = PendingCall(
             number: number, encodedCommand: command.encoded(), waiter: waiter,
             sequence: command.sequence, isRepeatable: command.isRepeatable, deadline: deadline)
@@ -74,17 +71,19 @@ struct CallTable {
         deadlines.append((deadline, number))
     }
 
-    /// Takes up to `limit` waiting calls, oldest first, and marks them as handed to the leader of
-    /// `term`.
+    /// Takes waiting calls, oldest first, up to `limit` of them and about `bytes` of commands, and
+    /// marks them as handed to the leader of `term`.
     mutating func takeWaiting(
-        limit: Int, term: Term, _ body: (PendingCall) -> Void
+        limit: Int, bytes: Int, term: Term, _ body: (PendingCall) -> Void
     ) {
-        var taken = 0
-        while taken < limit, let number = waiting.popFirst() {
+        var (taken, size) = (0, 0)
+        while taken < limit, size < bytes, let number = waiting.popFirst() {
             guard calls[number]?.state == .waiting else { continue }
             calls[number]?.state = .inFlight(term)
-            if let call = calls[number] { body(call) }
+            guard let call = calls[number] else { continue }
+            body(call)
             taken += 1
+            size += call.encodedCommand.count
         }
     }
 
@@ -92,39 +91,41 @@ struct CallTable {
         calls.removeValue(forKey: number)
     }
 
-    /// The leader said that it did not append the call: it waits again.
-    mutating func requeue(_ number: UInt64) {
-        guard calls[number] != nil, calls[number]?.state != .waiting else { return }
+    /// Takes the call if it is with the leader of `term`.
+    mutating func remove(_ number: UInt64, handedIn term: Term) -> PendingCall? {
+        calls[number]?.state == .inFlight(term) ? calls.removeValue(forKey: number) : nil
+    }
+
+    /// The leader of `term` did not append the call: it waits again. A call that was handed on to
+    /// another term's leader since then is not meant.
+    mutating func requeue(_ number: UInt64, handedIn term: Term) {
+        guard calls[number]?.state == .inFlight(term) else { return }
         calls[number]?.state = .waiting
         waiting.append(number)
     }
 
     /// An entry of `term` was applied: a command handed to the leader of an earlier term and not
-    /// applied by now never will be (terms only grow along the log, §5.3). Such calls wait again,
-    /// the node's own are dropped. Returns the node's own commands that were dropped.
-    mutating func requeueLost(before term: Term) -> [NodeCommand] {
-        var dropped: [NodeCommand] = []
+    /// applied by now never will be (terms only grow along the log, §5.3). Such calls wait again.
+    mutating func requeueLost(before term: Term) {
         for number in calls.keys.sorted() {
-            guard let call = calls[number], case .inFlight(let handed) = call.state, handed < term
-            else { continue }
-            if case .node(let command) = call.waiter {
-                calls.removeValue(forKey: number)
-                dropped.append(command)
-            } else {
-                requeue(number)
+            guard let call = calls[number] else { continue }
+            if let doubtful = call.doubtfulTerm, doubtful < term {
+                calls[number]?.doubtfulTerm = nil
+            }
+            if case .inFlight(let handed) = call.state, handed < term {
+                requeue(number, handedIn: handed)
             }
         }
-        return dropped
     }
 
     /// A link to the leader of `term` is up again: frames on the old one may be lost, so what may
     /// be sent twice is.
     mutating func requeueRepeatable(of term: Term) {
         for number in calls.keys.sorted() {
-            guard let call = calls[number], call.isRepeatable, call.state == .inFlight(term) else {
-                continue
-            }
-            requeue(number)
+            guard let call = calls[number], call.isRepeatable, call.state == .inFlight(term)
+            else { continue }
+            calls[number]?.doubtfulTerm = term
+            requeue(number, handedIn: term)
         }
     }
 
@@ -135,15 +136,19 @@ struct CallTable {
             deadlines.removeFirst()
             if let call = calls.removeValue(forKey: first.number) { expired.append(call) }
         }
+        if waiting.count > 2 * calls.count + 64 {
+            let alive = calls
+            waiting.removeAll { alive[$0]?.state != .waiting }
+        }
         return expired
     }
 
     /// Takes the calls that were handed to a leader: a snapshot replaced the entries that would
     /// have told their fate.
     mutating func removeInFlight() -> [PendingCall] {
-        let found = calls.values.filter { $0.state != .waiting }.sorted { $0.number < $1.number }
+        let found = calls.values.filter { $0.state != .waiting || $0.mayBeInLog }
         for call in found { calls.removeValue(forKey: call.number) }
-        return found
+        return found.sorted { $0.number < $1.number }
     }
 
     mutating func removeAll() -> [PendingCall] {

@@ -49,8 +49,10 @@ struct DigestLedger {
         }
         let others = row.digests.filter { $0.digest != own }
         guard let first = others.first else { return .agreed }
-        let agreeing = others.filter { $0.digest == first.digest }.count
-        return agreeing >= majority
+        let largest = others.map { candidate in
+            others.filter { $0.digest == candidate.digest }.count
+        }.max()
+        return (largest ?? 0) >= majority
             ? .diverged(at: row.index) : .differs(from: first.server, at: row.index)
     }
 }

@@ -40,7 +40,8 @@ final class Inbox: Sendable {
     func offer(_ request: NodeRequest) -> Admission {
         state.withLock { state in
             if state.isClosed { return .closed }
-            if state.contents.requests.count >= capacity { return .full }
+            // What frees something is always taken; there is one for each subscriber at most.
+            if state.contents.requests.count >= capacity, !request.frees { return .full }
             state.contents.requests.append(request)
             return state.wake()
         }
@@ -74,5 +75,14 @@ extension Inbox.State {
         if isAwake { return .taken }
         isAwake = true
         return .wake
+    }
+}
+
+extension NodeRequest {
+    fileprivate var frees: Bool {
+        switch self {
+        case .unsubscribe: true
+        case .command, .subscribe, .renew, .read, .status: false
+        }
     }
 }

@@ -1,3 +1,4 @@
+import BinaryCoding
 import LatchMachine
 import Logging
 import NIOCore
@@ -61,34 +62,37 @@ extension LatchNode {
     /// terms.
     private func begin(_ term: Term) {
         lastAppliedTerm = term
-        for command in calls.requeueLost(before: term) {
-            switch command {
-            case .expiry: isExpiryInFlight = false
-            case .leaderElected, .closeGap: break
-            }
-        }
+        calls.requeueLost(before: term)
         if calls.hasWaiting { scheduleTurn() }
     }
 
     private func route(_ record: LogRecord, at index: UInt64) {
+        let isOwn = record.origin == settings.server.rawValue
+        if let session = record.command.sequencedSession { touchedSessions.append(session) }
         for outcome in outcomes {
             switch outcome {
             case .answer(let answer):
-                guard record.origin == settings.server.rawValue,
-                    let call = calls.remove(record.number)
-                else { continue }
-                finish(call, answer, at: index)
+                guard isOwn else { continue }
+                if let command = leaderCommands.removeValue(forKey: record.number) {
+                    finish(command)
+                } else if let call = calls.remove(record.number) {
+                    finish(call, answer, at: index)
+                }
             case .heldAnswer(let session, let requestID, let answer):
+                touchedSessions.append(session)
                 for waiter in held.remove(session: session, requestID: requestID) {
-                    finish(waiter, answer, at: index)
+                    finish(waiter, opening: 0, answer, at: index)
                 }
             case .frame(let key, let frame):
                 if let sink = subscribers.sink(for: key, frame) { outbox.deliver(frame, to: sink) }
             case .streamTaken(let key):
+                // The second copy of a call that was sent twice takes nothing from the first.
+                if isOwn, subscribers.isServed(key, by: record.number) { continue }
                 if let sink = subscribers.remove(key) { outbox.abandon(sink, because: .takenOver) }
             case .sessionEnded(let session):
+                touchedSessions.append(session)
                 for waiter in held.removeAll(session: session) {
-                    finish(waiter, .refused(.unknownSession), at: index)
+                    finish(waiter, opening: 0, .refused(.unknownSession), at: index)
                 }
             }
         }
@@ -98,38 +102,41 @@ extension LatchNode {
         if case .held = answer, let sequence = call.sequence {
             held.add(
                 call.waiter, for: sequence,
-                deadline: now.advanced(byMilliseconds: settings.gapTimeoutMilliseconds))
+                patience: now.advanced(byMilliseconds: settings.gapTimeoutMilliseconds),
+                deadline: call.deadline)
         } else {
-            finish(call.waiter, answer, at: index)
+            finish(call.waiter, opening: call.number, answer, at: index)
         }
     }
 
-    private func finish(_ waiter: Waiter, _ answer: Answer, at index: UInt64) {
+    private func finish(_ waiter: Waiter, opening: UInt64, _ answer: Answer, at index: UInt64) {
         switch waiter {
         case .reply(let sink):
             outbox.complete(sink, with: .answer(answer, index: index))
         case .subscriber(let sink):
             outbox.complete(sink, with: .answer(answer, index: index))
             if case .streamOpened(let key, let replay) = answer {
-                subscribe(sink, to: key, after: replay)
+                subscribe(sink, to: key, opening: opening, after: replay)
             }
         case .renewals(let groups):
             guard case .renewed(let alive) = answer else { return fail(waiter, .outcomeUnknown) }
             for (sinks, isAlive) in zip(groups, alive) {
                 for sink in sinks { outbox.complete(sink, with: .renewed(isAlive)) }
             }
-        case .node(let command):
-            switch command {
-            case .expiry: isExpiryInFlight = false
-            case .leaderElected, .closeGap: break
-            }
+        case .nobody:
+            break
         }
     }
 
     /// From now on the frames of `key` go to `sink`, unless the replay already ended the stream.
-    private func subscribe(_ sink: any SubscriberSink, to key: StreamKey, after replay: [Frame]) {
+    private func subscribe(
+        _ sink: any SubscriberSink, to key: StreamKey, opening: UInt64, after replay: [Frame]
+    ) {
         if case .close? = replay.last?.content { return }
-        subscribers.add(key, sink, lastResponseID: replay.last?.responseID ?? 0)
+        let last = replay.last?.responseID ?? machine.lastResponseID(of: key) ?? 0
+        if let previous = subscribers.add(key, sink, opening: opening, lastResponseID: last) {
+            outbox.abandon(previous, because: .takenOver)
+        }
     }
 
     func fail(_ waiter: Waiter, _ failure: NodeFailure) {
@@ -138,17 +145,15 @@ extension LatchNode {
         case .subscriber(let sink): outbox.complete(sink, with: .failed(failure))
         case .renewals(let groups):
             for sink in groups.joined() { outbox.complete(sink, with: .failed(failure)) }
-        case .node: break
+        case .nobody: break
         }
     }
 
     func failEverything() {
         for call in calls.removeAll() {
-            fail(call.waiter, call.state == .waiting ? .shuttingDown : .outcomeUnknown)
+            fail(call, call.state == .waiting ? .shuttingDown : .outcomeUnknown)
         }
-        for sink in renewals.take(limit: .max).sinks.joined() {
-            outbox.complete(sink, with: .failed(.shuttingDown))
-        }
+        for sink in renewals.removeAll() { outbox.complete(sink, with: .failed(.shuttingDown)) }
         for waiter in held.removeAll() { fail(waiter, .outcomeUnknown) }
         for read in reads.removeAll() { outbox.complete(read.sink, with: .failed(.shuttingDown)) }
         for sink in subscribers.removeAll() { outbox.abandon(sink, because: .shuttingDown) }
@@ -160,17 +165,15 @@ extension LatchNode {
     /// Replaces the machine by the leader's snapshot; false if the node had to halt.
     private func restore(_ snapshot: Snapshot) -> Bool {
         do {
-            machine = try LatchMachine(snapshot: snapshot.data)
+            machine = try LatchMachine(restoring: snapshot)
         } catch {
-            halt(
-                .invariant(
-                    "the installed snapshot of \(snapshot.lastIncludedIndex) does not decode: \(error)"
-                ))
+            let index = snapshot.lastIncludedIndex
+            halt(.invariant("the installed snapshot of \(index) is not usable: \(error)"))
             return false
         }
         lastAppliedTerm = snapshot.lastIncludedTerm
         lastSnapshotIndex = snapshot.lastIncludedIndex.rawValue
-        isExpiryInFlight = false
+        touchedSessions += reads.parkedSessions
         // The entries that would have told their fate are not seen here.
         for call in calls.removeInFlight() { fail(call.waiter, .outcomeUnknown) }
         for waiter in held.removeAll() { fail(waiter, .outcomeUnknown) }
@@ -182,7 +185,9 @@ extension LatchNode {
     /// gone.
     private func resume(_ key: StreamKey, after last: UInt64) {
         guard let frames = machine.frames(of: key, after: last) else {
-            if let sink = subscribers.remove(key) { outbox.abandon(sink, because: .lagged) }
+            if let sink = subscribers.remove(key) {
+                outbox.abandon(sink, because: .lagged(after: last))
+            }
             return
         }
         for frame in frames {
@@ -218,6 +223,7 @@ extension LatchNode {
         return judge(digests.note(machine.digest, of: settings.server, at: index))
     }
 
+    /// False if the node had to halt.
     @discardableResult
     func judge(_ verdict: DigestLedger.Verdict) -> Bool {
         switch verdict {
@@ -233,6 +239,32 @@ extension LatchNode {
                     "state machine safety: a majority has another state than this node at index \(index)"
                 ))
             return false
+        }
+    }
+}
+
+extension LatchMachine {
+    /// The machine as a snapshot holds it.
+    ///
+    /// - Throws: `DecodingFailure` if the bytes are no snapshot, or one of another index.
+    init(restoring snapshot: Snapshot) throws(DecodingFailure) {
+        try self.init(snapshot: snapshot.data)
+        guard lastApplied == snapshot.lastIncludedIndex.rawValue else {
+            throw .invalid(
+                field: "snapshot.lastApplied",
+                reason: "\(lastApplied) is not the snapshot's \(snapshot.lastIncludedIndex)")
+        }
+    }
+}
+
+extension Command {
+    /// The session whose request ids the command moves on.
+    var sequencedSession: SessionID? {
+        switch self {
+        case .latch(_, let session, _, _), .openStream(_, let session, _, _),
+            .closeGap(let session, _):
+            session
+        case .leaderElected, .openSession, .renew, .closeSession, .deletePrimitive, .expire: nil
         }
     }
 }

@@ -30,13 +30,15 @@ package final class LatchNode: @unchecked Sendable {
     var received: [(frame: PeerFrame, from: ServerID)] = []
     var linkEvents: [Input] = []
     /// This turn's commands for the log, not yet stepped.
-    var proposals: [(origin: ServerID, number: UInt64, command: [UInt8])] = []
+    var proposals: [(origin: ServerID, number: UInt64, term: Term, command: [UInt8])] = []
     var heldEnvelopes: [(id: PersistID, envelopes: [Envelope])] = []
 
     var calls: CallTable
     var renewals = RenewalBuffer()
     var held = HeldCalls()
-    var reads = ReadTable()
+    var reads: ReadTable
+    /// Sessions whose request ids moved on since reads were last answered.
+    var touchedSessions: [SessionID] = []
     var foreignReads: [UInt64: (server: ServerID, number: UInt64)] = [:]
     var subscribers = Subscribers()
     var logClock: LogClock
@@ -44,13 +46,20 @@ package final class LatchNode: @unchecked Sendable {
 
     var leadership = Leadership()
     var lastAppliedTerm: Term
-    var isExpiryInFlight = false
+    var leaderCommands: [UInt64: LeaderCommand] = [:]
+    /// The term whose election's grace is in the log; nil before the first.
+    var graceTerm: Term?
+    /// When this node last stamped entries as leader.
+    var lastStamp = Instant(milliseconds: 0)
+    /// Until then nothing is forwarded, since the leader has just refused.
+    var holdOffUntil: Instant?
+    var isStopping = false
     var isSnapshotInProgress = false
     var lastSnapshotIndex: UInt64
-    var leadershipWaiters: [EventLoopPromise<Void>] = []
 
     private let started: NIODeadline
     private var isRunning = false
+    private var retirement: EventLoopPromise<Void>?
     private var wakeUp: Scheduled<Void>?
     private var wakeUpAt: Instant?
     private var isTurnScheduled = false
@@ -58,7 +67,7 @@ package final class LatchNode: @unchecked Sendable {
     private var publishedAt = Instant(milliseconds: 0)
     private var isPublicationDue = false
     private static let publicationInterval: UInt64 = 20
-    private var readinessObservers: [@Sendable (Bool) -> Void] = []
+    private var readinessObservers: [@Sendable (Readiness) -> Void] = []
 
     /// Why a node stopped itself. It has sent nothing since.
     package enum HaltReason: Sendable, CustomStringConvertible {
@@ -101,11 +110,12 @@ package final class LatchNode: @unchecked Sendable {
             restoring: recovered,
             at: now)
         if let snapshot = recovered.snapshot {
-            machine = try LatchMachine(snapshot: snapshot.data)
+            machine = try LatchMachine(restoring: snapshot)
         } else {
             machine = LatchMachine()
         }
         calls = CallTable(firstNumber: UInt64.random(in: .min ... .max))
+        reads = ReadTable(firstNumber: UInt64.random(in: .min ... .max))
         logClock = LogClock(
             maximumStepMilliseconds: settings.raft.electionTimeoutMilliseconds.lowerBound)
         digests = DigestLedger(server: settings.server, majority: cluster.majority)
@@ -117,7 +127,8 @@ package final class LatchNode: @unchecked Sendable {
                 primitives: machine.primitiveCount, subscribers: 0,
                 pendingCalls: 0, lastApplied: machine.lastApplied,
                 logTimeMilliseconds: machine.logTimeMilliseconds,
-                digest: machine.digest, uptimeMilliseconds: 0, connectedPeers: [], isReady: false))
+                digest: machine.digest, uptimeMilliseconds: 0, connectedPeers: [],
+                readiness: .notReady))
         let relay = PeerEventRelay()
         transport = PeerTransport(configuration: configuration, loop: loop) {
             relay.node?.handle($0)
@@ -151,27 +162,38 @@ package final class LatchNode: @unchecked Sendable {
         }.get()
     }
 
-    /// Hands leadership to the most up-to-date member if this node leads; returns when it no longer
-    /// does, or after `limit`.
-    package func handOverLeadership(within limit: TimeAmount) async {
+    /// The first half of stopping: the node says that it is not ready, hands leadership to the
+    /// most up-to-date member if it leads, and brings the calls it has to a decision. Returns when
+    /// all that is done, or after `limit`.
+    package func retire(within limit: TimeAmount) async {
         let promise = loop.makePromise(of: Void.self)
         loop.execute { [self] in
-            guard isRunning, raft.role == .leader else { return promise.succeed() }
-            leadershipWaiters.append(promise)
-            linkEvents.append(.transferLeadership(to: nil))
+            guard isRunning else { return promise.succeed() }
+            isStopping = true
+            retirement = promise
+            if raft.role == .leader { linkEvents.append(.transferLeadership(to: nil)) }
             turn()
-            loop.scheduleTask(in: limit) { [self] in resolveLeadershipWaiters() }
+            loop.scheduleTask(in: limit) { [self] in finishRetirement() }
         }
         try? await promise.futureResult.get()
+    }
+
+    private func finishRetirement() {
+        retirement?.succeed()
+        retirement = nil
     }
 
     /// Answers everybody who waits, closes the links, then the disk.
     package func stop() async {
         inbox.close()
         try? await loop.submit { [self] in
+            let wasRunning = isRunning
             isRunning = false
             wakeUp?.cancel()
-            resolveLeadershipWaiters()
+            finishRetirement()
+            // After a halt nobody is answered any more.
+            guard wasRunning else { return }
+            accept(inbox.drain().requests, at: now)
             failEverything()
         }.get()
         await transport.shutdown()
@@ -222,47 +244,10 @@ package final class LatchNode: @unchecked Sendable {
 
     /// Calls `observer` on the node's loop with every change of readiness, beginning with the
     /// current one.
-    package func observeReadiness(_ observer: @escaping @Sendable (Bool) -> Void) {
+    package func observeReadiness(_ observer: @escaping @Sendable (Readiness) -> Void) {
         loop.execute { [self] in
             readinessObservers.append(observer)
-            observer(published.withLock { $0.isReady })
-        }
-    }
-
-    // MARK: Peers
-
-    private func handle(_ event: PeerEvent) {
-        switch event {
-        case .received(let frame, let server):
-            received.append((frame, server))
-        case .batchEnded:
-            turn()
-        case .linkUp(let server):
-            logger.info("link up", metadata: ["peer": "\(server)"])
-            linkEvents.append(.peerReachable(server))
-            if server == raft.leader {
-                calls.requeueRepeatable(of: raft.currentTerm)
-                reads.restartUnconfirmed()
-            }
-            scheduleTurn()
-        case .linkDown(let server):
-            logger.info("link down", metadata: ["peer": "\(server)"])
-        case .unreachable(let server):
-            logger.info("peer refuses connections", metadata: ["peer": "\(server)"])
-            linkEvents.append(.peerUnreachable(server))
-            turn()
-        case .handshakeRefused(let server, let reason):
-            logger.warning(
-                "handshake refused",
-                metadata: [
-                    "peer": "\(server.map(String.init(describing:)) ?? "?")", "reason": "\(reason)",
-                ])
-        case .protocolViolation(let server, let reason):
-            logger.warning(
-                "peer broke the protocol",
-                metadata: [
-                    "peer": "\(server.map(String.init(describing:)) ?? "?")", "reason": "\(reason)",
-                ])
+            observer(published.withLock { $0.readiness })
         }
     }
 
@@ -301,6 +286,9 @@ package final class LatchNode: @unchecked Sendable {
         outbox.flush()
         publish(at: now)
         scheduleWakeUp(at: now)
+        if retirement != nil, raft.role != .leader, calls.count == 0, reads.isEmpty {
+            finishRetirement()
+        }
     }
 
     private func takeCompletions(_ contents: Inbox.Contents, at now: Instant) {
@@ -319,7 +307,8 @@ package final class LatchNode: @unchecked Sendable {
     private func takePeers(at now: Instant) {
         let frames = received
         received.removeAll(keepingCapacity: true)
-        for (frame, server) in frames { take(frame, from: server, at: now) }
+        for (frame, server) in frames where isRunning { take(frame, from: server, at: now) }
+        guard isRunning else { return }
         let events = linkEvents
         linkEvents = []
         for event in events { raft.step(event, at: now, into: &effects) }
@@ -336,7 +325,7 @@ package final class LatchNode: @unchecked Sendable {
             connectedPeers: settings.members.map(\.id).filter {
                 $0 != settings.server && transport.isConnected($0)
             },
-            isReady: leadership.isReady)
+            readiness: leadership.readiness)
     }
 
     /// Publishes the node's status: at once when leadership changed, otherwise every 20 ms at most.
@@ -352,10 +341,10 @@ package final class LatchNode: @unchecked Sendable {
         let status = currentStatus
         let changed = published.withLock { published in
             defer { published = status }
-            return published.isReady != status.isReady
+            return published.readiness != status.readiness
         }
         guard changed else { return }
-        for observer in readinessObservers { observer(status.isReady) }
+        for observer in readinessObservers { observer(status.readiness) }
     }
 
     /// Wakes the loop at the next deadline. A wake-up already set for an earlier moment stays: it
@@ -374,10 +363,5 @@ package final class LatchNode: @unchecked Sendable {
             wakeUpAt = nil
             turn()
         }
-    }
-
-    func resolveLeadershipWaiters() {
-        for waiter in leadershipWaiters { waiter.succeed() }
-        leadershipWaiters = []
     }
 }

@@ -1,5 +1,14 @@
 import RaftCore
 
+/// Whether a node can bring a call to a decision.
+package enum Readiness: Sendable, Equatable {
+    /// It leads, or has a link to the leader.
+    case ready
+    case notReady
+    /// It takes no new calls and will soon be gone.
+    case stopping
+}
+
 /// What the node remembers of who led, to notice changes from turn to turn.
 struct Leadership: Equatable {
     var role: Role = .follower
@@ -7,6 +16,5 @@ struct Leadership: Equatable {
     var leader: ServerID?
     /// This node leads and an entry of its term is applied, so log time runs here.
     var isServing = false
-    /// This node leads, or has a link to the leader: it can bring a call to a decision.
-    var isReady = false
+    var readiness = Readiness.notReady
 }

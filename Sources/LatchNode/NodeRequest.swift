@@ -21,8 +21,8 @@ package protocol SubscriberSink: ReplySink {
 package enum AbandonReason: Sendable {
     /// Somebody re-opened the stream, here or on another node (E4).
     case takenOver
-    /// The frames between are gone from the latch's ring.
-    case lagged
+    /// The frames after this response id are gone from the latch's ring.
+    case lagged(after: UInt64)
     case shuttingDown
 }
 
@@ -85,6 +85,8 @@ package enum NodeFailure: Sendable, Equatable {
     case overloaded(String)
     /// The command may or may not have been applied; a retry with the same request id settles it.
     case outcomeUnknown
+    /// Nothing was done: the leader does not know the command (it is of another version).
+    case notUnderstood
     /// The wait for the session's earlier request ids ended.
     case gap
     /// Nothing was done: the node is stopping.

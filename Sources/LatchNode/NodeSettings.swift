@@ -19,8 +19,6 @@ package struct NodeSettings: Sendable {
     package var maximumSubscribers = 50_000
     /// Take a snapshot once this many entries were applied since the last one.
     package var snapshotEveryEntries: UInt64 = 50_000
-    /// The largest command a client may bring into the log, in bytes.
-    package var maximumCommandBytes = 16 << 10
 
     package init(server: ServerID, members: [Member]) {
         self.server = server

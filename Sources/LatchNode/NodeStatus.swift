@@ -15,6 +15,5 @@ package struct NodeStatus: Sendable {
     package var uptimeMilliseconds: UInt64
     /// Peers with a working outbound link.
     package var connectedPeers: [ServerID]
-    /// This node leads, or has a link to the leader: it can bring a call to a decision.
-    package var isReady: Bool
+    package var readiness: Readiness
 }

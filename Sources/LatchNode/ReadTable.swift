@@ -24,11 +24,20 @@ struct ReadTable {
     private var waiting: [PendingRead] = []
     private var rounds: [Round] = []
     /// Gets that came before the commands of their session they follow (section 6 of the contract).
-    private var parked: [PendingRead] = []
-    private var nextNumber: UInt64 = 1
+    private var parked: [SessionID: [PendingRead]] = [:]
+    private var nextNumber: UInt64
     private let maximumRounds = 4
 
-    var count: Int { waiting.count + parked.count + rounds.reduce(0) { $0 + $1.reads.count } }
+    /// - Parameter firstNumber: random for each process, so that an answer meant for an earlier
+    ///   process of this server confirms nothing here.
+    init(firstNumber: UInt64) {
+        nextNumber = firstNumber
+    }
+
+    var count: Int {
+        waiting.count + parked.values.reduce(0) { $0 + $1.count }
+            + rounds.reduce(0) { $0 + $1.reads.count }
+    }
     var isEmpty: Bool { waiting.isEmpty && rounds.isEmpty && parked.isEmpty }
     /// Whether reads wait and another round may begin.
     var canBegin: Bool { !waiting.isEmpty && rounds.count < maximumRounds }
@@ -40,7 +49,7 @@ struct ReadTable {
     /// Begins a round with every waiting read; returns its number, unique while the process lives.
     mutating func begin(at now: Instant) -> UInt64 {
         let number = nextNumber
-        nextNumber += 1
+        nextNumber &+= 1
         rounds.append(Round(number: number, begun: now, reads: waiting, index: nil))
         waiting = []
         return number
@@ -48,7 +57,7 @@ struct ReadTable {
 
     /// A number for a round on behalf of another node.
     mutating func foreignNumber() -> UInt64 {
-        defer { nextNumber += 1 }
+        defer { nextNumber &+= 1 }
         return nextNumber
     }
 
@@ -71,10 +80,17 @@ struct ReadTable {
         }
     }
 
-    /// Takes the reads that may be answered now that `lastApplied` is applied, parked ones first.
-    mutating func takeAnswerable(lastApplied: LogIndex) -> [PendingRead] {
-        var answerable = parked
-        parked = []
+    /// Takes the reads that may be answered now that `lastApplied` is applied, and the parked ones
+    /// of the sessions that it touched.
+    mutating func takeAnswerable(
+        lastApplied: LogIndex, touched: [SessionID]
+    ) -> [PendingRead] {
+        var answerable: [PendingRead] = []
+        if !parked.isEmpty {
+            for session in touched {
+                if let reads = parked.removeValue(forKey: session) { answerable += reads }
+            }
+        }
         while let first = rounds.first, let index = first.index, index <= lastApplied {
             answerable += first.reads
             rounds.removeFirst()
@@ -82,10 +98,15 @@ struct ReadTable {
         return answerable
     }
 
-    /// The read came before the commands it follows: it waits for them, but not past `deadline`.
-    mutating func park(_ read: PendingRead, until deadline: Instant) {
-        parked.append(PendingRead(query: read.query, sink: read.sink, deadline: deadline))
+    /// The read came before the commands of `session` that it follows: it waits for them, but not
+    /// past `deadline`.
+    mutating func park(_ read: PendingRead, for session: SessionID, until deadline: Instant) {
+        parked[session, default: []].append(
+            PendingRead(query: read.query, sink: read.sink, deadline: deadline))
     }
+
+    /// The sessions for which reads are parked: all are worth another look after a restore.
+    var parkedSessions: [SessionID] { parked.keys.sorted() }
 
     /// Takes the reads whose deadline has passed; the flag says whether it waited for its session's
     /// commands.
@@ -97,17 +118,22 @@ struct ReadTable {
             reads.removeAll { $0.deadline <= now }
         }
         sweep(&waiting, parked: false)
-        sweep(&parked, parked: true)
+        for session in parked.keys.sorted() {
+            var reads = parked[session] ?? []
+            sweep(&reads, parked: true)
+            parked[session] = reads.isEmpty ? nil : reads
+        }
         for position in rounds.indices { sweep(&rounds[position].reads, parked: false) }
         rounds.removeAll { $0.reads.isEmpty }
         return expired
     }
 
     mutating func removeAll() -> [PendingRead] {
-        let all = parked + rounds.flatMap(\.reads) + waiting
+        let all =
+            parked.keys.sorted().flatMap { parked[$0] ?? [] } + rounds.flatMap(\.reads) + waiting
         waiting = []
         rounds = []
-        parked = []
+        parked = [:]
         return all
     }
 }

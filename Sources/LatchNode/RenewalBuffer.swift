@@ -3,31 +3,71 @@ import RaftCore
 
 /// Folds keep-alives that arrive close together into one entry.
 struct RenewalBuffer {
-    private var renewals: [SessionID: (renewal: Renewal, sinks: [any ReplySink])] = [:]
+    private struct Key: Hashable, Comparable {
+        let session: SessionID
+        let primitive: PrimitiveName
+
+        static func < (left: Self, right: Self) -> Bool {
+            left.session == right.session
+                ? left.primitive < right.primitive : left.session < right.session
+        }
+    }
+
+    /// Keep-alives and bytes in one entry, at most.
+    private static let maximumCount = 1_024
+    private static let maximumBytes = 256 << 10
+
+    private var renewals: [Key: (renewal: Renewal, sinks: [any ReplySink])] = [:]
     /// When the entry is due; nil while there is nothing to renew.
     private(set) var due: Instant?
 
-    /// Keep-alives that wait.
-    var count: Int { renewals.count }
+    /// There is enough for a full entry: it goes before it is due.
+    var isFull: Bool { renewals.count >= Self.maximumCount }
 
-    /// Adds one. A later keep-alive of the same session replaces the earlier one: it acknowledges
-    /// at least as much.
+    /// Adds one. Of two of the same session the one that acknowledges more counts.
     mutating func add(_ renewal: Renewal, _ sink: any ReplySink, due: Instant) {
-        renewals[renewal.session, default: (renewal, [])].renewal = renewal
-        renewals[renewal.session]?.sinks.append(sink)
+        let key = Key(session: renewal.session, primitive: renewal.primitive)
+        if let present = renewals[key]?.renewal {
+            if renewal.acknowledgedRequestID >= present.acknowledgedRequestID {
+                renewals[key]?.renewal = renewal
+            }
+            renewals[key]?.sinks.append(sink)
+        } else {
+            renewals[key] = (renewal, [sink])
+        }
         if self.due == nil { self.due = due }
     }
 
-    /// Takes up to `limit`, ascending by session, with those who wait for each.
-    mutating func take(limit: Int) -> (renewals: [Renewal], sinks: [[any ReplySink]]) {
-        let sessions = renewals.keys.sorted().prefix(limit)
+    /// Takes what fits into one entry, ascending by session and each session once, with those who
+    /// wait for each.
+    mutating func take() -> (renewals: [Renewal], sinks: [[any ReplySink]]) {
         var taken: (renewals: [Renewal], sinks: [[any ReplySink]]) = ([], [])
-        for session in sessions {
-            guard let value = renewals.removeValue(forKey: session) else { continue }
+        var bytes = 0
+        for key in renewals.keys.sorted() {
+            // A session named on two primitives: one of them goes with the next entry.
+            guard taken.renewals.last?.session != key.session,
+                let value = renewals.removeValue(forKey: key)
+            else { continue }
             taken.renewals.append(value.renewal)
             taken.sinks.append(value.sinks)
+            bytes += value.renewal.approximateBytes
+            if taken.renewals.count >= Self.maximumCount || bytes >= Self.maximumBytes { break }
         }
         if renewals.isEmpty { due = nil }
         return taken
+    }
+
+    /// Takes every caller; nothing of theirs was proposed.
+    mutating func removeAll() -> [any ReplySink] {
+        let sinks = renewals.keys.sorted().flatMap { renewals[$0]?.sinks ?? [] }
+        renewals = [:]
+        due = nil
+        return sinks
+    }
+}
+
+extension Renewal {
+    fileprivate var approximateBytes: Int {
+        48 + primitive.namespace.utf8.count + primitive.name.utf8.count + 16 * streams.count
     }
 }

@@ -189,6 +189,10 @@ extension LatchService {
         }
         do throws(Problem) {
             let header = try AtomixRequest(request.header, isPresent: request.hasHeader)
+            guard header.requestID > 0 else {
+                throw .refused(
+                    Failure(reason: .invalid, message: "a stream needs a request id above 0"))
+            }
             let key = StreamKey(session: header.session, stream: header.requestID)
             let command = Command.openStream(
                 header.primitive, header.session, requestID: header.requestID, index: header.index)

@@ -13,7 +13,7 @@ struct AtomixRequest {
     let streams: [StreamAcknowledgement]
 
     /// Streams that one keep-alive may name.
-    private static let maximumStreams = 1_024
+    private static let maximumStreams = 256
 
     enum Problem: Error {
         /// Only a hand-written caller causes it: gRPC INVALID_ARGUMENT (Clarified h).

@@ -61,16 +61,27 @@ extension LatchService {
             guard case .latches(let rows, let index) = result else {
                 return call.fail(result.failure(session: 0))
             }
+            let page = rows.prefix(Self.rowsOfPage(rows, atMost: size))
             call.reply(
                 Latchd_V1_ListLatchesResponse.with {
-                    $0.latches = rows.prefix(size).map { Latchd_V1_LatchEntry($0.name, $0.state) }
+                    $0.latches = page.map { Latchd_V1_LatchEntry($0.name, $0.state) }
                     $0.index = index
-                    if rows.count > size, let last = rows.prefix(size).last {
+                    if page.count < rows.count, let last = page.last {
                         $0.nextPageToken = last.name.pageToken
                     }
                 })
         }
         node.submit(.read(query, sink))
+    }
+
+    /// A page ends before its names fill a client's usual limit of 4 MiB; it has one row at least.
+    private static func rowsOfPage(_ rows: [ListedLatch], atMost size: Int) -> Int {
+        var bytes = 0
+        for (position, row) in rows.prefix(size).enumerated() {
+            bytes += row.state.participants.reduce(100) { $0 + $1.utf8.count + 4 }
+            if bytes > 2 << 20 { return max(position, 1) }
+        }
+        return min(rows.count, size)
     }
 
     private static let defaultPageSize = 100
@@ -138,7 +149,7 @@ extension Latchd_V1_NodeStatus {
         id = UInt32(server.rawValue)
         self.version = version
         role = Latchd_V1_Role(status.raft.role)
-        ready = status.isReady
+        ready = status.readiness == .ready
         uptimeMs = status.uptimeMilliseconds
         currentTerm = status.raft.currentTerm.rawValue
         leaderID = UInt32(status.raft.leader?.rawValue ?? 0)

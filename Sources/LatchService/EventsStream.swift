@@ -12,7 +12,6 @@ final class EventsStream: SubscriberSink, @unchecked Sendable {
     private let call: Call
     private let key: StreamKey
     private let node: LatchNode
-    private var lastResponseID: UInt64 = 0
 
     /// Bytes that may wait for a slow reader before its stream is ended (E8).
     private static let maximumBufferedBytes = 1 << 20
@@ -31,17 +30,21 @@ final class EventsStream: SubscriberSink, @unchecked Sendable {
         guard case .answer(.streamOpened(_, let replay), _) = result else {
             return call.refuseStream(key, result.failure(session: key.session))
         }
-        for frame in replay { deliver(frame) }
+        // What is replayed at once says nothing about how fast it is read.
+        for frame in replay { deliver(frame, isReplay: true) }
     }
 
     func deliver(_ frame: Frame) {
-        guard call.isOpen else { return }
-        lastResponseID = frame.responseID
+        deliver(frame, isReplay: false)
+    }
+
+    private func deliver(_ frame: Frame, isReplay: Bool) {
+        guard call.isOpen else { return node.submit(.unsubscribe(key, self)) }
         switch frame.content {
         case .open:
             send(.openStream, frame, nil)
         case .changed(let state):
-            guard call.bufferedBytes <= Self.maximumBufferedBytes else {
+            guard isReplay || call.bufferedBytes <= Self.maximumBufferedBytes else {
                 return endSlowReader(frame)
             }
             send(.response, frame, state)
@@ -65,8 +68,8 @@ final class EventsStream: SubscriberSink, @unchecked Sendable {
         switch reason {
         case .takenOver:
             call.finish()
-        case .lagged:
-            let frame = Frame(responseID: lastResponseID + 1, index: 0, content: .close)
+        case .lagged(let last):
+            let frame = Frame(responseID: last + 1, index: 0, content: .close)
             send(.closeStream, frame, nil)
             call.finish(
                 trailers: Failure(reason: .gap, message: "events between are no longer kept")

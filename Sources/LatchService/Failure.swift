@@ -72,6 +72,11 @@ struct Failure: Equatable, Sendable {
                 message:
                     "the command may or may not have been applied; repeat it with the same request id"
             )
+        case .notUnderstood:
+            self.init(
+                reason: .invalid,
+                message: "nothing was done: the leader does not know this command; "
+                    + "are all nodes of the same version?")
         case .gap:
             self.init(reason: .gap, message: "the session's earlier requests did not come in time")
         case .shuttingDown:

@@ -32,7 +32,7 @@ extension LatchService {
                 GRPCStatus(
                     code: .notFound, message: "this server has no service \"\(request.service)\""))
         }
-        call.reply(Grpc_Health_V1_HealthCheckResponse(isServing: node.status.isReady))
+        call.reply(Grpc_Health_V1_HealthCheckResponse(isServing: node.status.readiness == .ready))
     }
 
     private func watch(_ call: Call, _ bytes: UnsafeRawBufferPointer, _ watchers: HealthWatchers) {
@@ -67,16 +67,19 @@ private final class HealthWatchers: Sendable {
 
     init(_ node: LatchNode) {
         self.node = node
-        node.observeReadiness { [weak self] isServing in
-            guard let self else { return }
-            let calls = watchers.withLock { watchers in
-                watchers.isServing = isServing
-                return Array(watchers.calls.values)
-            }
-            for call in calls {
-                call.loop.execute {
-                    call.send(Grpc_Health_V1_HealthCheckResponse(isServing: isServing))
-                }
+        node.observeReadiness { [weak self] in self?.tell($0) }
+    }
+
+    private func tell(_ readiness: Readiness) {
+        let calls = watchers.withLock { watchers in
+            watchers.isServing = readiness == .ready
+            return Array(watchers.calls.values)
+        }
+        for call in calls {
+            call.loop.execute {
+                call.send(Grpc_Health_V1_HealthCheckResponse(isServing: readiness == .ready))
+                // A watch would only hold up the end of the process.
+                if readiness == .stopping { call.finish() }
             }
         }
     }
@@ -91,6 +94,8 @@ private final class HealthWatchers: Sendable {
             watchers.calls[id] = call
             return watchers.isServing
         }
-        call.send(Grpc_Health_V1_HealthCheckResponse(isServing: isServing ?? node.status.isReady))
+        call.send(
+            Grpc_Health_V1_HealthCheckResponse(
+                isServing: isServing ?? (node.status.readiness == .ready)))
     }
 }

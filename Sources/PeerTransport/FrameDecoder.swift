@@ -239,6 +239,7 @@ extension RefusedProposals {
         guard let reason = Reason(rawValue: code) else {
             throw .invalid(field: "proposalsRefused.reason", reason: "\(code) is not a reason")
         }
+        let term = try reader.readTerm("proposalsRefused.term")
         let count = try reader.readCount(
             "proposalsRefused.count", minimumBytesEach: 8, limit: WireLimits.proposalCount)
         var numbers: [UInt64] = []
@@ -246,6 +247,6 @@ extension RefusedProposals {
         for _ in 0..<count {
             numbers.append(try reader.read(UInt64.self, "proposalsRefused.number"))
         }
-        return RefusedProposals(reason: reason, numbers: numbers)
+        return RefusedProposals(reason: reason, term: term, numbers: numbers)
     }
 }

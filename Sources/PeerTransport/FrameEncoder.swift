@@ -51,6 +51,7 @@ extension ByteBuffer {
             }
         case .proposalsRefused(let refused):
             writeInteger(refused.reason.rawValue)
+            writeInteger(refused.term.rawValue)
             writeCount(refused.numbers.count)
             for number in refused.numbers { writeInteger(number) }
         case .readIndexRequest(let number):

@@ -42,11 +42,16 @@ package struct RefusedProposals: Hashable, Sendable {
         case otherTerm = 2
         case overloaded = 3
         case transferringLeadership = 4
+        /// The bytes are no command that the leader knows.
+        case notACommand = 5
     }
     package let reason: Reason
+    /// The term of the ``ForwardedProposals`` that is answered.
+    package let term: Term
     package let numbers: [UInt64]
-    package init(reason: Reason, numbers: [UInt64]) {
+    package init(reason: Reason, term: Term, numbers: [UInt64]) {
         self.reason = reason
+        self.term = term
         self.numbers = numbers
     }
 }

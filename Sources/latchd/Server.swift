@@ -85,10 +85,23 @@ struct Server: Service {
     /// every open stream the address of another node; then the port closes. The bounds add up to
     /// less than five seconds.
     private func shutDown(_ node: LatchNode, _ edge: GRPCServer) async {
+        // A second signal changes nothing: the process is on its way out, and its time is bounded.
+        signal(SIGTERM, SIG_IGN)
+        signal(SIGINT, SIG_IGN)
         logger.info("stopping: handing leadership over")
-        await node.handOverLeadership(within: .milliseconds(1_500))
+        let limit = MultiThreadedEventLoopGroup.singleton.any().scheduleTask(
+            in: .milliseconds(4_500)
+        ) {
+            [logger] in
+            // A disk that hangs must not keep the process: nothing unacknowledged is lost with it.
+            logger.critical("stopping took too long; was the disk hanging?")
+            LogSink.standardError.flush()
+            _exit(ExitStatus.diskFailure.rawValue)
+        }
+        await node.retire(within: .milliseconds(1_500))
         await node.stop()
         await edge.shutdown(drainTimeout: .milliseconds(1_000))
+        limit.cancel()
         logger.info("stopped")
     }
 
@@ -138,7 +151,6 @@ struct Server: Service {
             configuration.limits.requestTimeoutMilliseconds)
         settings.maximumPendingCalls = configuration.limits.requestsInFlight
         settings.maximumSubscribers = configuration.limits.eventStreams
-        settings.maximumCommandBytes = configuration.limits.commandBytes
         settings.snapshotEveryEntries = UInt64(configuration.snapshot.everyEntries)
         return settings
     }

@@ -16,9 +16,26 @@ package struct NodeConnection: Sendable {
             throw HarnessError("no endpoint: \(endpoint)")
         }
         let transport = try HTTP2ClientTransport.Posix(
-            target: .ipv4(address: String(parts[0]), port: port), transportSecurity: .plaintext)
+            target: .ipv4(address: String(parts[0]), port: port), transportSecurity: .plaintext,
+            config: .defaults { config in
+                // A node that comes back is used again at once.
+                config.backoff.initial = .milliseconds(20)
+                config.backoff.max = .milliseconds(200)
+            })
         return try await withGRPCClient(transport: transport) { client in
             try await body(NodeConnection(client: client))
+        }
+    }
+
+    /// Runs `body` with a connection to each of `endpoints`, in their order.
+    package static func withEach<Result: Sendable>(
+        of endpoints: some Collection<String>, opened: [NodeConnection] = [],
+        _ body: ([NodeConnection]) async throws -> Result
+    ) async throws -> Result {
+        guard let endpoint = endpoints.first else { return try await body(opened) }
+        return try await with(endpoint: endpoint) { connection in
+            try await withEach(
+                of: Array(endpoints.dropFirst()), opened: opened + [connection], body)
         }
     }
 

@@ -94,7 +94,8 @@ package actor TestCluster {
         folder.appendingPathComponent("data\(id)")
     }
 
-    private func configuration(of id: Int) -> String {
+    /// The YAML of a node's file.
+    package func configuration(of id: Int) -> String {
         var text = "cluster: test\nnode: \(id)\ndata: \(dataDirectory(of: id).path)\nmembers:\n"
         for member in ids {
             text += "  - {id: \(member), peer: \"127.0.0.1:\(peerPorts[member] ?? 0)\", "
@@ -122,6 +123,19 @@ package actor TestCluster {
         processes[id]?.send(signal)
     }
 
+    /// Waits for the process to end by itself; returns its exit code.
+    package func exitCode(of id: Int, within seconds: Double = 10) async throws -> Int32 {
+        let process = try process(id)
+        return try await eventually("the exit of node \(id)", within: seconds) {
+            process.exitCode
+        }
+    }
+
+    /// The next start of the node is its first again: with `--bootstrap`.
+    package func forgetData(of id: Int) {
+        hasData.remove(id)
+    }
+
     package func stop() {
         for process in processes.values { process.kill() }
         try? FileManager.default.removeItem(at: folder)
@@ -145,14 +159,27 @@ package actor TestCluster {
         try await NodeConnection.with(endpoint: endpoint(of: id)) { try await $0.status() }
     }
 
-    /// Waits for a node that leads and is ready to serve.
-    package func leader(within seconds: Double = 20) async throws -> Int {
+    /// Waits for a node that leads and is ready to serve; `excluded` ones are not asked.
+    package func leader(
+        within seconds: Double = 20, except excluded: Set<Int> = []
+    ) async throws -> Int {
         try await eventually("a leader", within: seconds) {
-            for id in ids where processes[id]?.isRunning == true {
+            for id in ids where !excluded.contains(id) && processes[id]?.isRunning == true {
                 guard let status = try? await status(of: id) else { continue }
                 if status.node.role == .leader, status.node.ready { return id }
             }
             return nil
+        }
+    }
+
+    /// Waits until a node is ready and has applied `index`; returns its status then.
+    @discardableResult
+    package func catchUp(
+        _ id: Int, to index: UInt64 = 0, within seconds: Double = 20
+    ) async throws -> Latchd_V1_NodeStatus {
+        try await eventually("node \(id) has applied \(index)", within: seconds) {
+            let node = try await status(of: id).node
+            return node.ready && node.lastApplied >= index ? node : nil
         }
     }
 

@@ -19,7 +19,7 @@ struct CallTableTests {
 
     private func take(_ table: inout CallTable, _ term: UInt64) -> [UInt64] {
         var numbers: [UInt64] = []
-        table.takeWaiting(limit: 10, term: Term(term)) { numbers.append($0.number) }
+        table.takeWaiting(limit: 10, bytes: .max, term: Term(term)) { numbers.append($0.number) }
         return numbers
     }
 
@@ -32,20 +32,47 @@ struct CallTableTests {
     func laterTermRequeues() {
         var table = table([join, open])
         #expect(take(&table, 3) == [100, 101])
-        #expect(table.requeueLost(before: Term(3)).isEmpty)
+        table.requeueLost(before: Term(3))
         #expect(take(&table, 3).isEmpty)
-        #expect(table.requeueLost(before: Term(4)).isEmpty)
+        table.requeueLost(before: Term(4))
         #expect(take(&table, 4) == [100, 101])
     }
 
-    @Test("the node's own commands belong to one term and are dropped with it")
-    func ownCommandsAreDropped() {
-        var table = CallTable(firstNumber: 1)
-        table.add(.expire([]), waiter: .node(.expiry), deadline: at(1_000))
-        #expect(take(&table, 2) == [1])
-        let dropped = table.requeueLost(before: Term(5))
-        #expect(dropped.count == 1)
-        #expect(table.count == 0)
+    @Test(
+        "a late refusal of an earlier term does not send a call again that is under way in a newer")
+    func lateRefusalIsIgnored() {
+        var table = table([.deletePrimitive(primitive)])
+        #expect(take(&table, 5) == [100])
+        table.requeueLost(before: Term(6))
+        #expect(take(&table, 6) == [100])
+        table.requeue(100, handedIn: Term(5))
+        #expect(!table.hasWaiting)
+        #expect(table.remove(100, handedIn: Term(5)) == nil)
+        table.requeue(100, handedIn: Term(6))
+        #expect(take(&table, 6) == [100])
+    }
+
+    @Test("a call sent twice is in doubt until an entry of a later term is applied")
+    func doubt() {
+        var table = table([join])
+        _ = take(&table, 3)
+        table.requeueRepeatable(of: Term(3))
+        table.requeueLost(before: Term(3))
+        _ = take(&table, 3)
+        table.requeue(100, handedIn: Term(3))
+        var copy = table
+        #expect(copy.removeExpired(at: at(1_000)).map(\.mayBeInLog) == [true])
+        table.requeueLost(before: Term(4))
+        #expect(table.removeExpired(at: at(1_000)).map(\.mayBeInLog) == [false])
+    }
+
+    @Test("a batch for the leader is bounded in bytes")
+    func bytes() {
+        var table = table(Array(repeating: open, count: 50))
+        var taken = 0
+        table.takeWaiting(limit: 50, bytes: 60, term: Term(1)) { _ in taken += 1 }
+        #expect((1..<50).contains(taken))
+        #expect(table.hasWaiting)
     }
 
     @Test("after a lost link only commands that may be applied twice are sent again")
@@ -75,8 +102,9 @@ struct HeldCallsTests {
     func bothAreAnswered() {
         var held = HeldCalls()
         let key = StreamKey(session: 1, stream: 4)
-        held.add(.reply(NobodySink()), for: key, deadline: at(10))
-        held.add(.reply(NobodySink()), for: key, deadline: at(20))
+        held.add(.reply(NobodySink()), for: key, patience: at(10), deadline: at(90))
+        held.add(.reply(NobodySink()), for: key, patience: at(20), deadline: at(90))
+        #expect(held.count == 2)
         #expect(held.remove(session: 1, requestID: 4).count == 2)
         #expect(held.isEmpty)
     }
@@ -84,8 +112,11 @@ struct HeldCallsTests {
     @Test("the wait is bounded, and closing the gap is tried again if the first attempt is lost")
     func overdueIsRepeated() {
         var held = HeldCalls()
-        held.add(.reply(NobodySink()), for: StreamKey(session: 1, stream: 4), deadline: at(10))
-        held.add(.reply(NobodySink()), for: StreamKey(session: 1, stream: 6), deadline: at(10))
+        for id in [4, 6] as [UInt64] {
+            held.add(
+                .reply(NobodySink()), for: StreamKey(session: 1, stream: id), patience: at(10),
+                deadline: at(500))
+        }
         #expect(held.overdue(at: at(9), retryAfterMilliseconds: 100).isEmpty)
         #expect(
             held.overdue(at: at(10), retryAfterMilliseconds: 100) == [
@@ -93,6 +124,9 @@ struct HeldCallsTests {
             ])
         #expect(held.overdue(at: at(50), retryAfterMilliseconds: 100).isEmpty)
         #expect(held.overdue(at: at(110), retryAfterMilliseconds: 100).count == 1)
+        #expect(held.removeExpired(at: at(499)).isEmpty)
+        #expect(held.removeExpired(at: at(500)).count == 2)
+        #expect(held.isEmpty && held.count == 0)
     }
 }
 
@@ -108,7 +142,7 @@ struct RenewalBufferTests {
                     streams: []),
                 NobodySink(), due: at(5))
         }
-        let (renewals, sinks) = buffer.take(limit: 10)
+        let (renewals, sinks) = buffer.take()
         #expect(renewals.map(\.session) == [2, 9])
         #expect(renewals.map(\.acknowledgedRequestID) == [1, 3])
         #expect(sinks.map(\.count) == [1, 2])
@@ -124,13 +158,13 @@ struct ReadTableTests {
 
     @Test("a read waits for its round's index to be applied (thesis §6.4)")
     func waitsForTheIndex() {
-        var table = ReadTable()
+        var table = ReadTable(firstNumber: 1)
         table.add(read())
         let round = table.begin(at: at(0))
-        #expect(table.takeAnswerable(lastApplied: LogIndex(100)).isEmpty)
+        #expect(table.takeAnswerable(lastApplied: LogIndex(100), touched: []).isEmpty)
         table.resolve(round, LogIndex(7))
-        #expect(table.takeAnswerable(lastApplied: LogIndex(6)).isEmpty)
-        #expect(table.takeAnswerable(lastApplied: LogIndex(7)).count == 1)
+        #expect(table.takeAnswerable(lastApplied: LogIndex(6), touched: []).isEmpty)
+        #expect(table.takeAnswerable(lastApplied: LogIndex(7), touched: []).count == 1)
         #expect(table.isEmpty)
     }
 
@@ -138,23 +172,32 @@ struct ReadTableTests {
         "a round that the leader could not confirm starts over, and its late answer is ignored (B10)"
     )
     func unconfirmedStartsOver() {
-        var table = ReadTable()
+        var table = ReadTable(firstNumber: 1)
         table.add(read())
         let first = table.begin(at: at(0))
         table.restartUnconfirmed()
         #expect(table.canBegin)
         table.resolve(first, LogIndex(1))
-        #expect(table.takeAnswerable(lastApplied: LogIndex(9)).isEmpty)
+        #expect(table.takeAnswerable(lastApplied: LogIndex(9), touched: []).isEmpty)
         #expect(table.begin(at: at(1)) != first)
+    }
+
+    @Test("a read that follows its session's commands is looked at when that session moved on")
+    func parked() {
+        var table = ReadTable(firstNumber: 1)
+        table.park(read(), for: 5, until: at(50))
+        #expect(table.takeAnswerable(lastApplied: LogIndex(9), touched: [4]).isEmpty)
+        #expect(table.takeAnswerable(lastApplied: LogIndex(9), touched: [4, 5]).count == 1)
+        #expect(table.isEmpty)
     }
 
     @Test("every wait is bounded")
     func expires() {
-        var table = ReadTable()
+        var table = ReadTable(firstNumber: 1)
         table.add(read(10))
         _ = table.begin(at: at(0))
         table.add(read(20))
-        table.park(read(90), until: at(10))
+        table.park(read(90), for: 5, until: at(10))
         #expect(
             table.removeExpired(at: at(10)).map(\.wasParked).sorted { !$0 && $1 } == [false, true])
         #expect(table.removeExpired(at: at(20)).count == 1)
@@ -186,6 +229,18 @@ struct DigestLedgerTests {
         #expect(
             ledger.note(7, of: three, at: LogIndex(1_024))
                 == .differs(from: two, at: LogIndex(1_024)))
+    }
+
+    @Test("the majority counts whoever speaks first")
+    func fiveServers() {
+        var ledger = DigestLedger(server: one, majority: 3)
+        _ = ledger.note(1, of: one, at: LogIndex(1_024))
+        _ = ledger.note(2, of: two, at: LogIndex(1_024))
+        for server in [3, 4] as [UInt16] {
+            _ = ledger.note(3, of: ServerID(server), at: LogIndex(1_024))
+        }
+        #expect(
+            ledger.note(3, of: ServerID(5), at: LogIndex(1_024)) == .diverged(at: LogIndex(1_024)))
     }
 
     @Test("indexes are kept in order and bounded")

@@ -51,13 +51,13 @@ struct ConfigurationValueTests {
         #expect(Units.spell(bytes: 16_384) == "16KiB")
         #expect(Units.spell(bytes: 0) == "0B")
         #expect(
-            problems(smallest + "limits: {command_bytes: 16000}\n") == [
-                "6:25: limits.command_bytes: \"16000\" has no unit. Write 16000B, 16000KiB, 16000MiB "
+            problems(smallest + "limits: {uncommitted_bytes: 16000}\n") == [
+                "6:29: limits.uncommitted_bytes: \"16000\" has no unit. Write 16000B, 16000KiB, 16000MiB "
                     + "or 16000GiB, whichever is meant."
             ])
         #expect(
-            problems(smallest + "limits: {command_bytes: 16kb}\n") == [
-                "6:25: limits.command_bytes: \"16kb\" is not a size. Write a whole number and a unit: "
+            problems(smallest + "limits: {uncommitted_bytes: 16kb}\n") == [
+                "6:29: limits.uncommitted_bytes: \"16kb\" is not a size. Write a whole number and a unit: "
                     + "512B, 16KiB, 64MiB or 1GiB."
             ])
     }

@@ -73,7 +73,7 @@ let sampleFrames: [(name: String, frame: PeerFrame)] = [
     ),
     (
         "proposalsRefused",
-        .proposalsRefused(RefusedProposals(reason: .otherTerm, numbers: [1, 2]))
+        .proposalsRefused(RefusedProposals(reason: .otherTerm, term: Term(99), numbers: [1, 2]))
     ),
     ("readIndexRequest", .readIndexRequest(number: 0x70)),
     (
@@ -130,10 +130,10 @@ func randomFrame(using random: inout SplitMix) -> PeerFrame {
         }
         return .proposals(ForwardedProposals(term: Term(random.number()), proposals: proposals))
     case 10:
-        let reason = RefusedProposals.Reason(rawValue: .random(in: 1...4, using: &random))
+        let reason = RefusedProposals.Reason(rawValue: .random(in: 1...5, using: &random))
         let numbers = (0..<Int.random(in: 0...5, using: &random)).map { _ in random.next() }
         return .proposalsRefused(
-            RefusedProposals(reason: reason ?? .notLeader, numbers: numbers))
+            RefusedProposals(reason: reason ?? .notLeader, term: Term(3), numbers: numbers))
     case 11:
         return .readIndexRequest(number: random.next())
     case 12:

@@ -73,6 +73,12 @@ struct RaftObserver: Sendable {
                 raft.log.lastIndex >= old.lastIndex, "I3 leader append-only",
                 "\(raft.id) cut its log from \(old.lastIndex) to \(raft.log.lastIndex)")
         }
+        if isLeader, old.isLeader, old.term == raft.currentTerm, raft.commitIndex > old.commitIndex
+        {
+            try require(
+                raft.log.term(at: raft.commitIndex) == raft.currentTerm, "§5.4.2 commit rule",
+                "\(raft.id) commits \(raft.commitIndex) of an earlier term by counting")
+        }
         if isLeader, leaders[raft.currentTerm] != raft.id { try noteElection(raft) }
         views[server] = View(
             term: raft.currentTerm, vote: raft.votedFor, commitIndex: raft.commitIndex,

@@ -1,4 +1,4 @@
-import RaftCore
+import Foundation
 
 /// Runs seeds, and turns what goes wrong into a report that reproduces it.
 package struct SeedRunner: Sendable {
@@ -19,7 +19,7 @@ package struct SeedRunner: Sendable {
     package func run(seeds: Range<UInt64>, lanes: Int) async -> Summary {
         await withTaskGroup(of: Summary.self) { group in
             for lane in 0..<UInt64(lanes) {
-                group.addTask { runLane(lane, of: UInt64(lanes), seeds) }
+                group.addTask { await runThread(lane, of: UInt64(lanes), seeds) }
             }
             var whole = Summary()
             for await part in group {
@@ -32,10 +32,22 @@ package struct SeedRunner: Sendable {
         }
     }
 
+    /// A thread of its own: the seeds must not hold up the tests that run on the shared pool meanwhile.
+    private func runThread(
+        _ lane: UInt64, of lanes: UInt64, _ seeds: Range<UInt64>
+    ) async -> Summary {
+        await withCheckedContinuation { continuation in
+            let thread = Thread {
+                continuation.resume(returning: runLane(lane, of: lanes, seeds))
+            }
+            thread.stackSize = 8 << 20
+            thread.start()
+        }
+    }
+
     private func runLane(_ lane: UInt64, of lanes: UInt64, _ seeds: Range<UInt64>) -> Summary {
         var summary = Summary()
         for seed in seeds where seed % lanes == lane {
-            if Task.isCancelled { return summary }
             TrapReport.note(seed: seed, lane: Int(lane))
             summary.seeds += 1
             var simulation = Simulation(seed: seed)

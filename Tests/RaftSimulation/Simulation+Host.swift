@@ -109,6 +109,7 @@ extension Simulation {
         if case .persisted(let id) = input { try release(id, at: server) }
         if case .read(let id) = input { noteRead(id, at: server) }
         let decided = effects.decisions.count
+        let sent = effects.sendNow.count
         servers[server].raft?.step(input, at: Instant(milliseconds: now), into: &effects)
         guard let raft = servers[server].raft else { return }
         trace.fold(
@@ -117,6 +118,10 @@ extension Simulation {
         traceStep(server, input, effects.decisions[decided...])
         for decision in effects.decisions[decided...] { note(decision, of: server) }
         try observer.noteStep(server, raft)
+        // A later step of this turn may replace the entries that this one's answer speaks of.
+        for envelope in effects.sendNow.dropFirst(sent) {
+            try servers[server].disk.checkPromise(envelope, log: raft.log)
+        }
     }
 
     private mutating func traceStep(

@@ -105,7 +105,7 @@ struct ConfigurationDraft {
     private mutating func readLimits(_ top: MappingReader) {
         let keys = [
             "requests_in_flight", "event_streams", "client_connections", "request_timeout",
-            "command_bytes", "uncommitted_bytes",
+            "uncommitted_bytes",
         ]
         guard let section = top.optional("limits")?.mapping(keys: keys) else { return }
         func count(_ key: String, _ fallback: Int) -> Int {
@@ -117,8 +117,6 @@ struct ConfigurationDraft {
         requestTimeout = section.optional("request_timeout")?.duration(100...300_000)
         limits.requestTimeoutMilliseconds =
             requestTimeout?.value ?? limits.requestTimeoutMilliseconds
-        limits.commandBytes =
-            section.optional("command_bytes")?.size(1 << 10...1 << 20)?.value ?? limits.commandBytes
         limits.uncommittedBytes =
             section.optional("uncommitted_bytes")?.size(1 << 20...1 << 30)?.value
             ?? limits.uncommittedBytes

@@ -44,7 +44,6 @@ enum ConfigurationPrinter {
             "  event_streams: \(settings.limits.eventStreams)",
             "  client_connections: \(settings.limits.clientConnections)",
             "  request_timeout: \(time(settings.limits.requestTimeoutMilliseconds))",
-            "  command_bytes: \(size(settings.limits.commandBytes))",
             "  uncommitted_bytes: \(size(settings.limits.uncommittedBytes))",
             "snapshot:",
             "  every_entries: \(settings.snapshot.everyEntries)",

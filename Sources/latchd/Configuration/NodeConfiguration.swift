@@ -48,8 +48,6 @@ struct NodeConfiguration: Sendable, Equatable {
         var clientConnections = 10_000
         /// A call that is not decided by then fails.
         var requestTimeoutMilliseconds = 5_000
-        /// The largest command that a client may bring into the log.
-        var commandBytes = 16 << 10
         /// Bytes in the leader's log that are not committed yet; beyond it, calls are refused.
         var uncommittedBytes = 64 << 20
     }
