@@ -128,7 +128,7 @@ package final class LatchNode: @unchecked Sendable {
                 pendingCalls: 0, lastApplied: machine.lastApplied,
                 logTimeMilliseconds: machine.logTimeMilliseconds,
                 digest: machine.digest, uptimeMilliseconds: 0, connectedPeers: [],
-                readiness: .notReady))
+                readiness: .notReady, moment: now))
         let relay = PeerEventRelay()
         transport = PeerTransport(configuration: configuration, loop: loop) {
             relay.node?.handle($0)
@@ -325,7 +325,7 @@ package final class LatchNode: @unchecked Sendable {
             connectedPeers: settings.members.map(\.id).filter {
                 $0 != settings.server && transport.isConnected($0)
             },
-            readiness: leadership.readiness)
+            readiness: leadership.readiness, moment: now)
     }
 
     /// Publishes the node's status: at once when leadership changed, otherwise every 20 ms at most.

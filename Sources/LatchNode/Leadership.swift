@@ -5,7 +5,7 @@ package enum Readiness: Sendable, Equatable {
     /// It leads, or has a link to the leader.
     case ready
     case notReady
-    /// It takes no new calls and will soon be gone.
+    /// It still brings calls to a decision, but will soon be gone: use another node.
     case stopping
 }
 

@@ -16,4 +16,6 @@ package struct NodeStatus: Sendable {
     /// Peers with a working outbound link.
     package var connectedPeers: [ServerID]
     package var readiness: Readiness
+    /// The moment of this picture, on the clock of `raft.followers`' `lastHeard`.
+    package var moment: Instant
 }

@@ -29,7 +29,7 @@ extension LatchService {
                     $0.cluster = cluster
                     $0.node = Latchd_V1_NodeStatus(
                         status, server: settings.server, version: version)
-                    $0.members = settings.members.map { Latchd_V1_MemberStatus($0, status.raft) }
+                    $0.members = settings.members.map { Latchd_V1_MemberStatus($0, status) }
                 })
         }
         node.submit(.status(sink))
@@ -175,15 +175,18 @@ extension Latchd_V1_Role {
 }
 
 extension Latchd_V1_MemberStatus {
-    fileprivate init(_ member: Member, _ raft: Status) {
+    fileprivate init(_ member: Member, _ status: NodeStatus) {
         self.init()
         id = UInt32(member.id.rawValue)
         peerAddress = "\(member.peerHost):\(member.peerPort)"
         clientAddress = "\(member.clientHost):\(member.clientPort)"
-        guard let follower = raft.followers.first(where: { $0.id == member.id }) else { return }
+        guard let follower = status.raft.followers.first(where: { $0.id == member.id }) else {
+            return
+        }
         replication = .with {
             $0.matchIndex = follower.matchIndex.rawValue
             $0.nextIndex = follower.nextIndex.rawValue
+            $0.lastHeardMs = status.moment.milliseconds(since: follower.lastHeard)
             switch follower.mode {
             case .probe: $0.state = .probe
             case .replicate: $0.state = .replicate

@@ -33,6 +33,15 @@ extension Raft {
         return isAnythingSent
     }
 
+    /// C10: the log was compacted past the next entry of a follower with entries in flight.
+    ///
+    /// If those are lost, nothing would tell: a full window lets no entry follow, and no heartbeat
+    /// can name the entry before the next one. That next entry is gone, so only the snapshot helps.
+    private func needsSnapshot(_ position: Int) -> Bool {
+        followers[position].mode == .replicate
+            && log.term(at: followers[position].nextIndex.previous()) == nil
+    }
+
     private func canSend(to position: Int) -> Bool {
         let follower = followers[position]
         switch follower.mode {
@@ -106,6 +115,7 @@ extension Raft {
     mutating func sendHeartbeats(into effects: inout Effects) {
         for position in followers.indices {
             followers[position].isPaused = election.unreachable.contains(followers.id(at: position))
+            if needsSnapshot(position) { startSnapshot(to: position, into: &effects) }
             resendSnapshotChunk(to: position, into: &effects)
             if !sendEntries(to: position, into: &effects) || followers[position].mode == .snapshot {
                 sendEmpty(to: position, expectsReply: true, into: &effects)

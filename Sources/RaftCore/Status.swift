@@ -38,6 +38,8 @@ package struct FollowerStatus: Sendable, Equatable {
     package var matchIndex: LogIndex
     package var nextIndex: LogIndex
     package var mode: Mode
+    /// When its last message in this term came.
+    package var lastHeard: Instant
     /// The link to it is known to be refused.
     package var isUnreachable: Bool
 }
@@ -54,7 +56,8 @@ extension Raft {
             followers: followers.elements.map { id, follower in
                 FollowerStatus(
                     id: id, matchIndex: follower.matchIndex, nextIndex: follower.nextIndex,
-                    mode: follower.mode, isUnreachable: election.unreachable.contains(id))
+                    mode: follower.mode, lastHeard: follower.lastHeard,
+                    isUnreachable: election.unreachable.contains(id))
             })
     }
 

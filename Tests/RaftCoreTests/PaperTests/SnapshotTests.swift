@@ -101,6 +101,29 @@ struct SnapshotTests {
         #expect(follower?.mode == .replicate && follower?.matchIndex == LogIndex(4))
     }
 
+    @Test(
+        "a full window of lost messages, compacted meanwhile, is made up for by the snapshot (C10)")
+    func compactedWhileInFlight() throws {
+        var settings = Self.settings()
+        settings.maximumInFlightAppends = 1
+        var server = try TestServer.servingLeader(term: 1, settings: settings)
+        // This message never arrives, and no other may follow it.
+        server.propose([1])
+        server.propose([2])
+        server.persisted()
+        server.acknowledge(through: 2, from: TestServer.three)
+        server.acknowledge(through: 3, from: TestServer.three)
+        server.step(
+            .snapshotTaken(
+                Snapshot(
+                    lastIncludedIndex: LogIndex(3), lastIncludedTerm: Term(1), data: Self.data)))
+        server.persisted()
+        #expect(server.raft.log.firstIndex == LogIndex(4))
+        let effects = server.wait(milliseconds: 50)
+        #expect(effects.chunks.map(\.lastIncludedIndex) == [LogIndex(3)])
+        #expect(server.raft.status.followers.first?.mode == .snapshot)
+    }
+
     @Test("while a snapshot is sent, heartbeats claim nothing about the log (B05, M28)")
     func heartbeatsDuringSnapshot() throws {
         var server = try TestServer.leader(term: 3, terms: [1, 1, 2], settings: Self.settings())
