@@ -113,7 +113,7 @@ let package = Package(
             path: "Tests/ClusterHarness", swiftSettings: strict),
         .testTarget(name: "BinaryCodingTests", dependencies: ["BinaryCoding"], swiftSettings: strict),
         .testTarget(
-            name: "RaftCoreTests", dependencies: ["RaftCore", "RaftSimulation"], exclude: ["Scenarios"],
+            name: "RaftCoreTests", dependencies: ["RaftCore", "BinaryCoding", "RaftSimulation"], exclude: ["Scenarios"],
             swiftSettings: strict),
         .testTarget(
             name: "LatchMachineTests", dependencies: ["LatchMachine", "BinaryCoding"], exclude: ["Scenarios"],
@@ -125,7 +125,7 @@ let package = Package(
             name: "PeerTransportTests",
             dependencies: ["PeerTransport", "RaftCore", "BinaryCoding", nioCore, nioPosix], swiftSettings: strict),
         .testTarget(
-            name: "GRPCEdgeTests", dependencies: ["GRPCEdge", nioCore, nioPosix], swiftSettings: strict),
+            name: "GRPCEdgeTests", dependencies: ["GRPCEdge", "CNGHTTP2", nioCore, nioPosix], swiftSettings: strict),
         .testTarget(
             name: "SimulationTests", dependencies: ["RaftSimulation", "RaftCore", "LatchMachine"],
             swiftSettings: strict),

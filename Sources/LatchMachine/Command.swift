@@ -4,7 +4,7 @@ package enum Command: Hashable, Sendable {
     /// design).
     case leaderElected(graceMilliseconds: UInt64)
     case openSession(PrimitiveName, timeoutMilliseconds: UInt64)
-    /// Keep-alives that arrived together. Ascending session ids; a session may occur once.
+    /// Keep-alives that arrived together. Each is looked at alone, in this order.
     case renew([Renewal])
     /// Ends a session; idempotent (S9).
     case closeSession(PrimitiveName, SessionID)

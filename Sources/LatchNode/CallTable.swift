@@ -87,6 +87,8 @@ struct CallTable {
         }
     }
 
+    func contains(_ number: UInt64) -> Bool { calls[number] != nil }
+
     mutating func remove(_ number: UInt64) -> PendingCall? {
         calls.removeValue(forKey: number)
     }

@@ -44,6 +44,7 @@ struct HeldCalls {
 
     /// Takes the callers whose deadline has passed.
     mutating func removeExpired(at now: Instant) -> [Waiter] {
+        guard isAnyone({ $0.waiters.contains { $0.deadline <= now } }) else { return [] }
         var expired: [Waiter] = []
         for session in sessions.keys.sorted() {
             for id in (sessions[session] ?? [:]).keys.sorted() {
@@ -69,6 +70,7 @@ struct HeldCalls {
     /// Their patience is renewed by `retry`, so that the gap is closed again should the first
     /// attempt be lost.
     mutating func overdue(at now: Instant, retryAfterMilliseconds retry: UInt64) -> [StreamKey] {
+        guard isAnyone({ $0.patience <= now }) else { return [] }
         var found: [StreamKey] = []
         for session in sessions.keys.sorted() {
             guard let held = sessions[session] else { continue }
@@ -80,6 +82,10 @@ struct HeldCalls {
             found.append(StreamKey(session: session, stream: highest))
         }
         return found
+    }
+
+    private func isAnyone(_ matches: (Held) -> Bool) -> Bool {
+        sessions.values.contains { $0.values.contains(where: matches) }
     }
 
     mutating func removeAll() -> [Waiter] {

@@ -10,6 +10,7 @@ extension LatchNode {
     func accept(_ requests: [NodeRequest], at now: Instant) {
         let deadline = now.advanced(byMilliseconds: settings.requestTimeoutMilliseconds)
         for request in requests {
+            if isStopping, refuse(request) { continue }
             switch request {
             case .command(let command, let sink):
                 accept(command, .reply(sink), deadline)
@@ -39,6 +40,18 @@ extension LatchNode {
         }
     }
 
+    /// A node that is about to go takes nothing more; false for what is not a call.
+    private func refuse(_ request: NodeRequest) -> Bool {
+        switch request {
+        case .command(_, let sink), .renew(_, let sink), .read(_, let sink):
+            outbox.complete(sink, with: .failed(.shuttingDown))
+        case .subscribe(_, let sink):
+            outbox.complete(sink, with: .failed(.shuttingDown))
+        case .status, .unsubscribe: return false
+        }
+        return true
+    }
+
     private func accept(_ command: Command, _ waiter: Waiter, _ deadline: Instant) {
         let waiting = calls.count + held.count
         if waiting >= settings.maximumPendingCalls {
@@ -49,11 +62,10 @@ extension LatchNode {
     }
 
     private func flushRenewals(at now: Instant) {
-        while let due = renewals.due, due <= now || renewals.isFull {
-            let (batch, sinks) = renewals.take()
-            accept(
-                .renew(batch), .renewals(sinks),
-                now.advanced(byMilliseconds: settings.requestTimeoutMilliseconds))
+        guard let due = renewals.due, due <= now || renewals.isFull else { return }
+        let deadline = now.advanced(byMilliseconds: settings.requestTimeoutMilliseconds)
+        for (batch, sinks) in renewals.takeAll() {
+            accept(.renew(batch), .renewals(sinks), deadline)
         }
     }
 
@@ -72,6 +84,10 @@ extension LatchNode {
             stepProposals(at: now)
             guard let leader = raft.leader, transport.isConnected(leader), !isHoldingOff(at: now)
             else { return }
+            if reconnected.remove(leader) != nil {
+                calls.requeueRepeatable(of: raft.currentTerm)
+                reads.restartUnconfirmed()
+            }
             forwardWaiting(to: leader, raft.currentTerm)
             if reads.canBegin {
                 let frame = PeerFrame.readIndexRequest(number: reads.begin(at: now))
@@ -94,11 +110,12 @@ extension LatchNode {
         if calls.hasWaiting { scheduleTurn() }
     }
 
+    /// Two frames a turn, at most: votes and acknowledgements must find room beside them.
     private func forwardWaiting(to leader: ServerID, _ term: Term) {
-        while calls.hasWaiting {
+        for _ in 0..<2 where calls.hasWaiting {
             var batch: [ForwardedProposals.Proposal] = []
             calls.takeWaiting(
-                limit: Self.callsPerTurn / 8, bytes: Self.bytesPerFrame, term: term
+                limit: Self.callsPerTurn / 2, bytes: Self.bytesPerFrame, term: term
             ) { call in
                 batch.append(.init(number: call.number, command: call.encodedCommand))
             }
@@ -110,6 +127,7 @@ extension LatchNode {
                 return
             }
         }
+        if calls.hasWaiting { scheduleTurn() }
     }
 
     // MARK: The leader's side
@@ -146,7 +164,6 @@ extension LatchNode {
         }
         guard !batch.isEmpty else { return }
         let logTime = logClock.isRunning ? logClock.advance(to: now) : machine.logTimeMilliseconds
-        lastStamp = now
         let stamped = batch.enumerated().map { position, proposal in
             Proposal(
                 id: ProposalID(UInt64(position)),
@@ -157,7 +174,10 @@ extension LatchNode {
         raft.step(.propose(stamped), at: now, into: &effects)
         var refused: [ServerID: [RefusedProposals.Reason: [UInt64]]] = [:]
         for fate in effects.proposals {
-            guard case .refused(let refusal) = fate.result else { continue }
+            guard case .refused(let refusal) = fate.result else {
+                if logClock.isRunning { lastStamp = now }
+                continue
+            }
             let proposal = batch[Int(fate.id.rawValue)]
             let reason = RefusedProposals.Reason(refusal)
             refused[proposal.origin, default: [:]][reason, default: []].append(proposal.number)

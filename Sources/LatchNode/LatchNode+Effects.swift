@@ -81,18 +81,18 @@ extension LatchNode {
             case .heldAnswer(let session, let requestID, let answer):
                 touchedSessions.append(session)
                 for waiter in held.remove(session: session, requestID: requestID) {
-                    finish(waiter, opening: 0, answer, at: index)
+                    finish(waiter, answer, at: index)
                 }
             case .frame(let key, let frame):
                 if let sink = subscribers.sink(for: key, frame) { outbox.deliver(frame, to: sink) }
             case .streamTaken(let key):
-                // The second copy of a call that was sent twice takes nothing from the first.
-                if isOwn, subscribers.isServed(key, by: record.number) { continue }
+                // The second copy of a call that was sent twice takes nothing from anybody.
+                if isOwn, !calls.contains(record.number) { continue }
                 if let sink = subscribers.remove(key) { outbox.abandon(sink, because: .takenOver) }
             case .sessionEnded(let session):
                 touchedSessions.append(session)
                 for waiter in held.removeAll(session: session) {
-                    finish(waiter, opening: 0, .refused(.unknownSession), at: index)
+                    finish(waiter, .refused(.unknownSession), at: index)
                 }
             }
         }
@@ -105,18 +105,18 @@ extension LatchNode {
                 patience: now.advanced(byMilliseconds: settings.gapTimeoutMilliseconds),
                 deadline: call.deadline)
         } else {
-            finish(call.waiter, opening: call.number, answer, at: index)
+            finish(call.waiter, answer, at: index)
         }
     }
 
-    private func finish(_ waiter: Waiter, opening: UInt64, _ answer: Answer, at index: UInt64) {
+    private func finish(_ waiter: Waiter, _ answer: Answer, at index: UInt64) {
         switch waiter {
         case .reply(let sink):
             outbox.complete(sink, with: .answer(answer, index: index))
         case .subscriber(let sink):
             outbox.complete(sink, with: .answer(answer, index: index))
             if case .streamOpened(let key, let replay) = answer {
-                subscribe(sink, to: key, opening: opening, after: replay)
+                subscribe(sink, to: key, after: replay)
             }
         case .renewals(let groups):
             guard case .renewed(let alive) = answer else { return fail(waiter, .outcomeUnknown) }
@@ -130,11 +130,11 @@ extension LatchNode {
 
     /// From now on the frames of `key` go to `sink`, unless the replay already ended the stream.
     private func subscribe(
-        _ sink: any SubscriberSink, to key: StreamKey, opening: UInt64, after replay: [Frame]
+        _ sink: any SubscriberSink, to key: StreamKey, after replay: [Frame]
     ) {
         if case .close? = replay.last?.content { return }
         let last = replay.last?.responseID ?? machine.lastResponseID(of: key) ?? 0
-        if let previous = subscribers.add(key, sink, opening: opening, lastResponseID: last) {
+        if let previous = subscribers.add(key, sink, lastResponseID: last) {
             outbox.abandon(previous, because: .takenOver)
         }
     }

@@ -15,10 +15,7 @@ extension LatchNode {
         case .linkUp(let server):
             logger.info("link up", metadata: ["peer": "\(server)"])
             linkEvents.append(.peerReachable(server))
-            if server == raft.leader {
-                calls.requeueRepeatable(of: raft.currentTerm)
-                reads.restartUnconfirmed()
-            }
+            reconnected.insert(server)
             scheduleTurn()
         case .linkDown(let server):
             logger.info("link down", metadata: ["peer": "\(server)"])
@@ -78,7 +75,9 @@ extension LatchNode {
         if !held.isEmpty {
             for waiter in held.removeExpired(at: now) { fail(waiter, .outcomeUnknown) }
             let retry = settings.gapTimeoutMilliseconds
-            for late in held.overdue(at: now, retryAfterMilliseconds: retry) {
+            // While the fate of an earlier leader's entries is open, the missing id may yet come.
+            let isSettled = raft.leader != nil && lastAppliedTerm == raft.currentTerm
+            for late in held.overdue(at: now, retryAfterMilliseconds: retry) where isSettled {
                 calls.add(
                     .closeGap(late.session, requestID: late.stream), waiter: .nobody,
                     deadline: now.advanced(byMilliseconds: settings.requestTimeoutMilliseconds))

@@ -39,7 +39,10 @@ extension LatchNode {
             }
             return
         }
-        if let next = machine.nextExpiryMilliseconds, next < logTime, !isProposed(.expiry) {
+        let isHeldOff = holdOffUntil.map { $0 > now } ?? false
+        if let next = machine.nextExpiryMilliseconds, next < logTime, !isProposed(.expiry),
+            !isHeldOff
+        {
             let expired = machine.expiredSessions(at: logTime)
             if !expired.isEmpty { propose(.expire(expired), for: .expiry) }
         }
@@ -92,9 +95,11 @@ extension LatchNode {
 
     /// When a serving leader's next own command may be due.
     func nextLeaderWork(at now: Instant) -> Instant? {
-        guard leadership.isServing, let next = machine.nextExpiryMilliseconds,
-            !isProposed(.expiry), let moment = logClock.instant(of: next + 1)
+        guard leadership.isServing, graceTerm == raft.currentTerm, !raft.isTransferring,
+            let next = machine.nextExpiryMilliseconds, !isProposed(.expiry),
+            let moment = logClock.instant(of: next + 1)
         else { return nil }
-        return max(moment, now.advanced(byMilliseconds: 1))
+        // After a refusal the log is full: no hurry.
+        return max(moment, holdOffUntil ?? now, now.advanced(byMilliseconds: 1))
     }
 }

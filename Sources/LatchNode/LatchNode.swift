@@ -53,6 +53,8 @@ package final class LatchNode: @unchecked Sendable {
     var lastStamp = Instant(milliseconds: 0)
     /// Until then nothing is forwarded, since the leader has just refused.
     var holdOffUntil: Instant?
+    /// Servers whose link is new: what was sent over the old one may be lost.
+    var reconnected: Set<ServerID> = []
     var isStopping = false
     var isSnapshotInProgress = false
     var lastSnapshotIndex: UInt64
@@ -171,11 +173,20 @@ package final class LatchNode: @unchecked Sendable {
             guard isRunning else { return promise.succeed() }
             isStopping = true
             retirement = promise
-            if raft.role == .leader { linkEvents.append(.transferLeadership(to: nil)) }
+            continueRetirement()
             turn()
             loop.scheduleTask(in: limit) { [self] in finishRetirement() }
         }
         try? await promise.futureResult.get()
+    }
+
+    /// Asks for the transfer again where it was aborted, and ends when nothing is left to decide.
+    private func continueRetirement() {
+        guard retirement != nil else { return }
+        let canHandOver = raft.role == .leader && settings.members.count > 1
+        if canHandOver, !raft.isTransferring { linkEvents.append(.transferLeadership(to: nil)) }
+        let isIdle = calls.count == 0 && reads.isEmpty && held.isEmpty && renewals.due == nil
+        if !canHandOver, isIdle { finishRetirement() }
     }
 
     private func finishRetirement() {
@@ -286,9 +297,7 @@ package final class LatchNode: @unchecked Sendable {
         outbox.flush()
         publish(at: now)
         scheduleWakeUp(at: now)
-        if retirement != nil, raft.role != .leader, calls.count == 0, reads.isEmpty {
-            finishRetirement()
-        }
+        continueRetirement()
     }
 
     private func takeCompletions(_ contents: Inbox.Contents, at now: Instant) {

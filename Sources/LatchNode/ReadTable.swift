@@ -25,6 +25,7 @@ struct ReadTable {
     private var rounds: [Round] = []
     /// Gets that came before the commands of their session they follow (section 6 of the contract).
     private var parked: [SessionID: [PendingRead]] = [:]
+    private var parkedCount = 0
     private var nextNumber: UInt64
     private let maximumRounds = 4
 
@@ -88,7 +89,9 @@ struct ReadTable {
         var answerable: [PendingRead] = []
         if !parked.isEmpty {
             for session in touched {
-                if let reads = parked.removeValue(forKey: session) { answerable += reads }
+                guard let reads = parked.removeValue(forKey: session) else { continue }
+                parkedCount -= reads.count
+                answerable += reads
             }
         }
         while let first = rounds.first, let index = first.index, index <= lastApplied {
@@ -101,6 +104,7 @@ struct ReadTable {
     /// The read came before the commands of `session` that it follows: it waits for them, but not
     /// past `deadline`.
     mutating func park(_ read: PendingRead, for session: SessionID, until deadline: Instant) {
+        parkedCount += 1
         parked[session, default: []].append(
             PendingRead(query: read.query, sink: read.sink, deadline: deadline))
     }
@@ -123,6 +127,7 @@ struct ReadTable {
             sweep(&reads, parked: true)
             parked[session] = reads.isEmpty ? nil : reads
         }
+        parkedCount = parked.values.reduce(0) { $0 + $1.count }
         for position in rounds.indices { sweep(&rounds[position].reads, parked: false) }
         rounds.removeAll { $0.reads.isEmpty }
         return expired
@@ -134,6 +139,7 @@ struct ReadTable {
         waiting = []
         rounds = []
         parked = [:]
+        parkedCount = 0
         return all
     }
 }

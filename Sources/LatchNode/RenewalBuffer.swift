@@ -38,23 +38,29 @@ struct RenewalBuffer {
         if self.due == nil { self.due = due }
     }
 
-    /// Takes what fits into one entry, ascending by session and each session once, with those who
-    /// wait for each.
-    mutating func take() -> (renewals: [Renewal], sinks: [[any ReplySink]]) {
-        var taken: (renewals: [Renewal], sinks: [[any ReplySink]]) = ([], [])
+    /// One entry's keep-alives, ascending, with those who wait for each.
+    typealias Batch = (renewals: [Renewal], sinks: [[any ReplySink]])
+
+    /// Takes everything, in batches that each fit into one entry.
+    mutating func takeAll() -> [Batch] {
+        var batches: [Batch] = []
+        var batch: Batch = ([], [])
         var bytes = 0
         for key in renewals.keys.sorted() {
-            // A session named on two primitives: one of them goes with the next entry.
-            guard taken.renewals.last?.session != key.session,
-                let value = renewals.removeValue(forKey: key)
-            else { continue }
-            taken.renewals.append(value.renewal)
-            taken.sinks.append(value.sinks)
+            guard let value = renewals[key] else { continue }
+            batch.renewals.append(value.renewal)
+            batch.sinks.append(value.sinks)
             bytes += value.renewal.approximateBytes
-            if taken.renewals.count >= Self.maximumCount || bytes >= Self.maximumBytes { break }
+            if batch.renewals.count >= Self.maximumCount || bytes >= Self.maximumBytes {
+                batches.append(batch)
+                batch = ([], [])
+                bytes = 0
+            }
         }
-        if renewals.isEmpty { due = nil }
-        return taken
+        if !batch.renewals.isEmpty { batches.append(batch) }
+        renewals = [:]
+        due = nil
+        return batches
     }
 
     /// Takes every caller; nothing of theirs was proposed.

@@ -4,8 +4,6 @@ import LatchMachine
 struct Subscribers {
     private struct Subscriber {
         let sink: any SubscriberSink
-        /// This node's number of the call that opened it.
-        let opening: UInt64
         var lastResponseID: UInt64
     }
 
@@ -15,16 +13,11 @@ struct Subscribers {
 
     /// From now on `sink` serves the stream; returns the one that did until now.
     mutating func add(
-        _ key: StreamKey, _ sink: any SubscriberSink, opening: UInt64, lastResponseID: UInt64
+        _ key: StreamKey, _ sink: any SubscriberSink, lastResponseID: UInt64
     ) -> (any SubscriberSink)? {
         let previous = streams.updateValue(
-            Subscriber(sink: sink, opening: opening, lastResponseID: lastResponseID), forKey: key)
+            Subscriber(sink: sink, lastResponseID: lastResponseID), forKey: key)
         return previous?.sink
-    }
-
-    /// Whether the call with this number opened what serves the stream now.
-    func isServed(_ key: StreamKey, by opening: UInt64) -> Bool {
-        streams[key]?.opening == opening
     }
 
     /// The subscriber of a frame that is next in its stream; a close frame removes it.

@@ -37,6 +37,7 @@ struct History: Sendable {
     /// Sessions that must live.
     var sessions: [UInt64: KeptSession] = [:]
     var violations: [String] = []
+    var slowAttempts: [String] = []
     var acknowledgedCount = 0
     var retriedCount = 0
     var readCount = 0

@@ -25,8 +25,11 @@ extension Workload {
         let header = Self.header(
             session.latch, session: session.id, requestID: answered > 8 ? answered - 8 : 0)
         while !Task.isCancelled {
+            let node = pickNode()
+            let began = ContinuousClock.now
+            defer { noteDuration(of: "keep-alive of session \(session.id)", node, since: began) }
             do {
-                try await AtomixAttempt(randomNode(), timeout: .milliseconds(800))
+                try await AtomixAttempt(connections[node], timeout: .milliseconds(800))
                     .keepAlive(header)
                 return
             } catch let failure as AtomixFailure where !failure.isRetryable {

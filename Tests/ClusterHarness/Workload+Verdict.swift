@@ -20,6 +20,9 @@ extension Workload {
         }
         let sessions = history.withLock { Array($0.sessions.values) }
         for session in sessions { await check(session) }
+        if !violations.isEmpty {
+            print("slow attempts: \(history.withLock { $0.slowAttempts })")
+        }
         return violations
     }
 

@@ -19,6 +19,8 @@ package final class Workload: Sendable {
     let history = Mutex(History())
     private let chance: Mutex<SplitMix>
     private let isWriting = Mutex(true)
+    /// Nodes, by position, that let a call wait.
+    private let avoidedUntil = Mutex<[Int: ContinuousClock.Instant]>([:])
 
     private init(_ connections: [NodeConnection], seed: UInt64) {
         self.connections = connections
@@ -88,10 +90,6 @@ package final class Workload: Sendable {
 
     var continues: Bool { !Task.isCancelled && isWriting.withLock { $0 } }
 
-    func randomNode() -> NodeConnection {
-        connections[random(below: connections.count)]
-    }
-
     func random(below bound: Int) -> Int {
         chance.withLock { Int.random(in: 0..<bound, using: &$0) }
     }
@@ -116,8 +114,12 @@ package final class Workload: Sendable {
         var attempts = 0
         while true {
             attempts += 1
+            let node = pickNode()
+            let began = ContinuousClock.now
+            defer { noteDuration(of: what, node, since: began) }
             do {
-                return (try await attempt(AtomixAttempt(randomNode())), attempts)
+                let client = AtomixAttempt(connections[node], timeout: .milliseconds(1_500))
+                return (try await attempt(client), attempts)
             } catch let failure as AtomixFailure where !failure.isRetryable {
                 note("\(what): \(failure)")
                 throw failure
@@ -138,6 +140,22 @@ package final class Workload: Sendable {
             $0.sessionID = session
             $0.requestID = requestID
         }
+    }
+
+    /// A random node; one that let a call wait is avoided for a while, as clients that mind their sessions do.
+    func pickNode() -> Int {
+        let now = ContinuousClock.now
+        let avoided = avoidedUntil.withLock { $0.filter { $0.value > now }.keys }
+        let good = connections.indices.filter { !avoided.contains($0) }
+        return good.isEmpty ? random(below: connections.count) : good[random(below: good.count)]
+    }
+
+    /// Attempts that took long: not wrong, but what to look at when something is.
+    func noteDuration(of what: String, _ node: Int, since began: ContinuousClock.Instant) {
+        let now = ContinuousClock.now
+        guard now - began > .milliseconds(750) else { return }
+        avoidedUntil.withLock { $0[node] = now + .seconds(1) }
+        history.withLock { $0.slowAttempts.append("\(what) through node \(node + 1): \(now - began)") }
     }
 
     func note(_ violation: String) {

@@ -60,12 +60,12 @@ extension FailoverTests {
                     let new = try await cluster.leader(except: [old])
                     #expect(new != old)
                     try await caller.latch("second")
+                    try await workload.progress(20)
                     // They lie in the old leader's sockets when it wakes, believing that it leads.
                     let reader = caller.moved(to: connections[old - 1])
                     async let get = reader.get(requestID: 0)
                     async let own = AtomixAttempt(connections[old - 1], timeout: .seconds(10))
                         .getLatch("frozen", namespace: caller.namespace)
-                    try await workload.progress()
                     try await pass(.seconds(2), since: start)
                     await cluster.signal(old, SIGCONT)
                     let (seen, shown) = try await (get, own)

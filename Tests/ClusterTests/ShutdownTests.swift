@@ -76,7 +76,9 @@ extension FailoverTests {
                     let leader = try await cluster.leader()
                     let term = try await cluster.status(of: leader).node.currentTerm
                     let follower = try #require(cluster.ids.first { $0 != leader })
-                    await cluster.signal(follower, SIGHUP)
+                    // It is ignored: a socket that closes is not the end of the process.
+                    await cluster.signal(follower, SIGPIPE)
+                    try await workload.progress(5)
                     await cluster.signal(follower, SIGTERM)
                     await cluster.signal(follower, SIGTERM)
                     try await #expect(cluster.exitCode(of: follower, within: 6) == 0)

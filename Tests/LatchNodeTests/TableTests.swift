@@ -133,7 +133,7 @@ struct HeldCallsTests {
 @Suite("Keep-alives folded into one entry")
 struct RenewalBufferTests {
     @Test("sessions are ascending, each once, and every caller of a session is kept")
-    func folds() {
+    func folds() throws {
         var buffer = RenewalBuffer()
         for (session, acknowledged) in [(9, 1), (2, 1), (9, 3)] as [(UInt64, UInt64)] {
             buffer.add(
@@ -142,7 +142,9 @@ struct RenewalBufferTests {
                     streams: []),
                 NobodySink(), due: at(5))
         }
-        let (renewals, sinks) = buffer.take()
+        let batches = buffer.takeAll()
+        #expect(batches.count == 1)
+        let (renewals, sinks) = try #require(batches.first)
         #expect(renewals.map(\.session) == [2, 9])
         #expect(renewals.map(\.acknowledgedRequestID) == [1, 3])
         #expect(sinks.map(\.count) == [1, 2])
