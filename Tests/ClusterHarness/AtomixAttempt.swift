@@ -10,7 +10,7 @@ package struct AtomixFailure: Error, CustomStringConvertible, Equatable {
     package let message: String
     package var description: String { "\(reason): \(message)" }
 
-    /// The same request id may be sent again: nothing was done, or sending it again settles what was.
+    /// The same request id may be sent again: nothing was done, or that settles what was.
     package var isRetryable: Bool {
         ["no-leader", "overloaded", "outcome-unknown"].contains(reason)
     }

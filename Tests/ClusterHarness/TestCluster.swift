@@ -131,11 +131,6 @@ package actor TestCluster {
         }
     }
 
-    /// The next start of the node is its first again: with `--bootstrap`.
-    package func forgetData(of id: Int) {
-        hasData.remove(id)
-    }
-
     package func stop() {
         for process in processes.values { process.kill() }
         try? FileManager.default.removeItem(at: folder)

@@ -98,7 +98,7 @@ extension Workload {
     /// Reads latches through random nodes: what was acknowledged before a read began must be in it.
     func read() async {
         while !Task.isCancelled {
-            let latches = history.withLock { $0.names.suffix(6) + [Self.churned] }
+            let latches = history.withLock { Array($0.names.suffix(6)) + [Self.churned] }
             await read(latches[random(below: latches.count)])
             try? await Task.sleep(for: .milliseconds(5))
         }

@@ -4,11 +4,12 @@ import LatchClient
 import SwiftProtobuf
 import Synchronization
 
-/// Clients of many kinds that load a cluster through all its nodes and write down what they were told.
+/// Clients of many kinds that load a cluster through all its nodes and note what they are told.
 ///
-/// Writers send sequenced Latch commands and repeat each under its request id, also through other nodes, until it is
-/// answered. A keeper keeps every session alive. A churner hands one latch from session to session. A reader reads
-/// latches through random nodes. What contradicts the contract is kept in ``violations``.
+/// Writers send sequenced Latch commands and repeat each under its request id, also through other
+/// nodes, until it is answered. A keeper keeps every session alive. A churner hands one latch from
+/// session to session. A reader reads latches through random nodes. What contradicts the contract
+/// is kept in ``violations``.
 package final class Workload: Sendable {
     package static let namespace = "workload"
     static let sessionTimeout = 5_000
@@ -63,9 +64,8 @@ package final class Workload: Sendable {
     package var violations: [String] { history.withLock { $0.violations } }
     /// How many Latch commands were acknowledged.
     package var acknowledged: Int { history.withLock { $0.acknowledgedCount } }
-    /// How many requests were answered only at a later attempt.
-    package var retried: Int { history.withLock { $0.retriedCount } }
-    package var sessionCount: Int { history.withLock { $0.sessions.count } }
+    /// The latches that writers joined so far.
+    package var latches: [String] { history.withLock { $0.names } }
 
     /// The longest time without an acknowledged Latch since `start`, until now.
     package func longestSilence(since start: ContinuousClock.Instant) -> Duration {
@@ -142,7 +142,7 @@ package final class Workload: Sendable {
         }
     }
 
-    /// A random node; one that let a call wait is avoided for a while, as clients that mind their sessions do.
+    /// A random node; one that let a call wait is avoided for a while, as careful clients do.
     func pickNode() -> Int {
         let now = ContinuousClock.now
         let avoided = avoidedUntil.withLock { $0.filter { $0.value > now }.keys }
@@ -155,7 +155,9 @@ package final class Workload: Sendable {
         let now = ContinuousClock.now
         guard now - began > .milliseconds(750) else { return }
         avoidedUntil.withLock { $0[node] = now + .seconds(1) }
-        history.withLock { $0.slowAttempts.append("\(what) through node \(node + 1): \(now - began)") }
+        history.withLock {
+            $0.slowAttempts.append("\(what) through node \(node + 1): \(now - began)")
+        }
     }
 
     func note(_ violation: String) {

@@ -6,7 +6,7 @@ import Testing
 extension FailoverTests {
     @Suite("Rounds of kill -9 under load (P1, P2, P3, L1, C14)", .serialized)
     struct KillRoundsTests {
-        /// `LATCH_KILL_ROUNDS`: how many rounds kill one node; a sixth of that, rounded up, kill all.
+        /// `LATCH_KILL_ROUNDS`: so many rounds kill one node; a sixth of that more kill all.
         private static let rounds = ProcessInfo.processInfo.environment["LATCH_KILL_ROUNDS"]
             .flatMap { Int($0) }
         private static let seed =
@@ -98,6 +98,30 @@ extension FailoverTests {
                     let violations = try await workload.verdict()
                     #expect(violations == [])
                     try await cluster.agreement()
+                }
+            }
+        }
+
+        @Test("the judge itself: a write that is lost, and a session with it, do not go unnoticed")
+        func judgeNotices() async throws {
+            try await TestCluster.withCluster { cluster in
+                try await Workload.run(on: cluster, writers: 2, seed: 2) { workload in
+                    try await workload.progress(20)
+                    try await workload.finishWriting()
+                    let before = try await workload.verdict()
+                    #expect(before == [])
+                    let name = try #require(workload.latches.first)
+                    try await NodeConnection.with(endpoint: cluster.endpoint(of: 1)) { connection in
+                        let thief = LatchCaller(
+                            connection, name: name, namespace: Workload.namespace)
+                        try await thief.close(delete: true)
+                        try await thief.create()
+                        try await thief.latch("w0-1")
+                    }
+                    let after = try await workload.verdict()
+                    #expect(after.contains { $0.contains("were acknowledged") })
+                    #expect(after.contains { $0.contains("unknown-session") })
+                    #expect(after.contains { $0.contains("stale read") || $0.contains("lost") })
                 }
             }
         }

@@ -61,7 +61,7 @@ extension FailoverTests {
                 let leader = try await cluster.leader()
                 await cluster.kill(leader)
                 _ = try await cluster.leader()
-                // Longer than the timeout: only keep-alives through the other nodes explain the survival.
+                // Longer than the timeout: they live by keep-alives through the other nodes.
                 try await pass(.milliseconds(2_500), since: .now)
                 #expect(first.isRunning && second.isRunning)
                 #expect(!first.output.contains("LOST"), "\(first.output)")

@@ -42,7 +42,8 @@ extension FailoverTests {
             }
         }
 
-        @Test("T4: a frozen leader is replaced; when it wakes it steps down and answers nothing old")
+        @Test(
+            "T4: a frozen leader is replaced; when it wakes it steps down and answers nothing old")
         func freezeLeader() async throws {
             try await underLoad { cluster, workload in
                 let old = try await cluster.leader()

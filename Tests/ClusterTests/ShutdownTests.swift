@@ -8,7 +8,8 @@ import Testing
 extension FailoverTests {
     @Suite("SIGTERM, and no leader (P8, P9, C5)", .serialized)
     struct ShutdownTests {
-        @Test("P8: SIGTERM of the leader under load: exit 0 in time, streams are told where to go on")
+        @Test(
+            "P8: SIGTERM of the leader under load: exit 0 in time, streams are told where to go on")
         func stopLeader() async throws {
             try await TestCluster.withCluster { cluster in
                 try await Workload.run(on: cluster, seed: 3) { workload in
@@ -68,7 +69,8 @@ extension FailoverTests {
             }
         }
 
-        @Test("P8, P9: a follower stops without disturbing anybody; a second SIGTERM changes nothing")
+        @Test(
+            "P8, P9: a follower stops without disturbing anybody; a second SIGTERM changes nothing")
         func stopFollower() async throws {
             try await TestCluster.withCluster { cluster in
                 try await Workload.run(on: cluster, seed: 4) { workload in
@@ -130,7 +132,9 @@ extension FailoverTests {
         ) async throws {
             let attempt = AtomixAttempt(connection, timeout: .seconds(10))
             let start = ContinuousClock.now
-            async let latch = reason { _ = try await attempt.latch(caller.header(requestID: 2), "after") }
+            async let latch = reason {
+                _ = try await attempt.latch(caller.header(requestID: 2), "after")
+            }
             async let create = reason {
                 let header = caller.header(requestID: 0, session: 0, index: 0)
                 _ = try await attempt.create(header, milliseconds: 5_000)

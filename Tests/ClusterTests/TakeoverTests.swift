@@ -10,8 +10,8 @@ extension FailoverTests {
         /// Ticks, elections, and two busy cores.
         private static let slack = Duration.milliseconds(1_200)
 
-        /// Lets a holder die after its third keep-alive, runs `disturb` meanwhile, and returns the time from sending the
-        /// last keep-alive to the heir's event.
+        /// Lets a holder die after its third keep-alive and runs `disturb`; returns the time from
+        /// sending the last keep-alive to the heir's event.
         private func takeover(
             in cluster: TestCluster, through id: Int, disturb: () async throws -> Void
         ) async throws -> Duration {
@@ -56,7 +56,9 @@ extension FailoverTests {
             }
         }
 
-        @Test("also when the leader dies with it: not before the timeout, not after timeout and grace")
+        @Test(
+            "also when the leader dies with it: not before the timeout, not after timeout and grace"
+        )
         func clientAndLeaderDie() async throws {
             try await TestCluster.withCluster(extraConfiguration: "sessions: {grace: 1s}\n") {
                 cluster in
