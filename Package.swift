@@ -42,7 +42,8 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-argument-parser.git", from: "1.8.2"),
         .package(url: "https://github.com/groue/GRDB.swift.git", from: "7.10.0"),
         .package(url: "https://github.com/jpsim/Yams.git", from: "6.2.2"),
-        .package(url: "https://github.com/swift-server/swift-service-lifecycle.git", from: "2.13.0"),
+        .package(
+            url: "https://github.com/swift-server/swift-service-lifecycle.git", from: "2.13.0"),
         .package(url: "https://github.com/swiftlang/swift-subprocess.git", from: "1.0.2"),
         .package(url: "https://github.com/grpc/grpc-swift-2.git", from: "2.4.3"),
         .package(url: "https://github.com/grpc/grpc-swift-nio-transport.git", from: "2.9.2"),
@@ -52,7 +53,9 @@ let package = Package(
         // The pure middle: no I/O, no clock, no randomness of its own.
         .target(name: "BinaryCoding", swiftSettings: strict),
         .target(name: "RaftCore", dependencies: ["BinaryCoding"], swiftSettings: strict),
-        .target(name: "LatchMachine", dependencies: ["BinaryCoding", deque, persistentMaps], swiftSettings: strict),
+        .target(
+            name: "LatchMachine", dependencies: ["BinaryCoding", deque, persistentMaps],
+            swiftSettings: strict),
 
         // The three I/O modules. They do not know each other.
         .target(
@@ -79,10 +82,13 @@ let package = Package(
                 nioCore, nioPosix, logging, deque,
             ],
             swiftSettings: strict),
-        .target(name: "LatchAPI", dependencies: [protobuf], exclude: ["Protos"], swiftSettings: strict),
+        .target(
+            name: "LatchAPI", dependencies: [protobuf], exclude: ["Protos"], swiftSettings: strict),
         .target(
             name: "LatchService",
-            dependencies: ["LatchAPI", "LatchNode", "LatchMachine", "RaftCore", "GRPCEdge", nioCore, protobuf],
+            dependencies: [
+                "LatchAPI", "LatchNode", "LatchMachine", "RaftCore", "GRPCEdge", nioCore, protobuf,
+            ],
             swiftSettings: strict),
 
         // What applications and people use.
@@ -91,11 +97,13 @@ let package = Package(
             dependencies: ["LatchAPI", grpcCore, grpcTransport, grpcProtobuf, protobuf],
             swiftSettings: strict),
         .executableTarget(
-            name: "latchctl", dependencies: ["LatchClient", "LatchAPI", arguments], swiftSettings: strict),
+            name: "latchctl", dependencies: ["LatchClient", "LatchAPI", arguments],
+            swiftSettings: strict),
         .executableTarget(
             name: "latchd",
             dependencies: [
-                "RaftCore", "RaftStorage", "PeerTransport", "LatchMachine", "LatchNode", "LatchService", "GRPCEdge",
+                "RaftCore", "RaftStorage", "PeerTransport", "LatchMachine", "LatchNode",
+                "LatchService", "GRPCEdge",
                 arguments, logging, nioCore, nioPosix,
                 product("Yams", "Yams"), product("ServiceLifecycle", "swift-service-lifecycle"),
                 product("UnixSignals", "swift-service-lifecycle"),
@@ -109,34 +117,47 @@ let package = Package(
             path: "Tests/RaftSimulation", swiftSettings: strict),
         .target(
             name: "ClusterHarness",
-            dependencies: ["LatchClient", "LatchAPI", grpcCore, grpcTransport, nioCore, nioPosix, protobuf],
+            dependencies: [
+                "LatchClient", "LatchAPI", grpcCore, grpcTransport, nioCore, nioPosix, protobuf,
+            ],
             path: "Tests/ClusterHarness", swiftSettings: strict),
-        .testTarget(name: "BinaryCodingTests", dependencies: ["BinaryCoding"], swiftSettings: strict),
         .testTarget(
-            name: "RaftCoreTests", dependencies: ["RaftCore", "BinaryCoding", "RaftSimulation"], exclude: ["Scenarios"],
+            name: "BinaryCodingTests", dependencies: ["BinaryCoding"], swiftSettings: strict),
+        .testTarget(
+            name: "RaftCoreTests", dependencies: ["RaftCore", "BinaryCoding", "RaftSimulation"],
+            exclude: ["Scenarios"],
             swiftSettings: strict),
         .testTarget(
-            name: "LatchMachineTests", dependencies: ["LatchMachine", "BinaryCoding"], exclude: ["Scenarios"],
+            name: "LatchMachineTests", dependencies: ["LatchMachine", "BinaryCoding"],
+            exclude: ["Scenarios"],
             swiftSettings: strict),
         .testTarget(
             name: "RaftStorageTests",
-            dependencies: ["RaftStorage", "RaftCore", product("GRDB", "GRDB.swift")], swiftSettings: strict),
+            dependencies: ["RaftStorage", "RaftCore", product("GRDB", "GRDB.swift")],
+            swiftSettings: strict),
         .testTarget(
             name: "PeerTransportTests",
-            dependencies: ["PeerTransport", "RaftCore", "BinaryCoding", nioCore, nioPosix], swiftSettings: strict),
+            dependencies: ["PeerTransport", "RaftCore", "BinaryCoding", nioCore, nioPosix],
+            swiftSettings: strict),
         .testTarget(
-            name: "GRPCEdgeTests", dependencies: ["GRPCEdge", "CNGHTTP2", nioCore, nioPosix], swiftSettings: strict),
+            name: "GRPCEdgeTests", dependencies: ["GRPCEdge", "CNGHTTP2", nioCore, nioPosix],
+            swiftSettings: strict),
         .testTarget(
             name: "SimulationTests", dependencies: ["RaftSimulation", "RaftCore", "LatchMachine"],
             swiftSettings: strict),
         .testTarget(
             name: "LatchNodeTests",
-            dependencies: ["LatchNode", "LatchMachine", "RaftCore", nioCore, product("NIOEmbedded", "swift-nio")],
+            dependencies: [
+                "LatchNode", "LatchMachine", "RaftCore", nioCore,
+                product("NIOEmbedded", "swift-nio"),
+            ],
             swiftSettings: strict),
         .testTarget(
-            name: "LatchClientTests", dependencies: ["LatchClient", "latchctl", arguments], swiftSettings: strict),
+            name: "LatchClientTests", dependencies: ["LatchClient", "latchctl", arguments],
+            swiftSettings: strict),
         .testTarget(
-            name: "LatchdTests", dependencies: ["latchd", arguments, logging], swiftSettings: strict),
+            name: "LatchdTests", dependencies: ["latchd", arguments, logging], swiftSettings: strict
+        ),
         .testTarget(
             name: "ClusterTests",
             dependencies: [

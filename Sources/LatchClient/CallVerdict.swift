@@ -21,7 +21,7 @@ enum CallVerdict {
             self = .fail(error)
         case is CancellationError:
             self = .cancelled
-        default: // default: open set (errors)
+        default:  // default: open set (errors)
             self = .retry(.unreachable, reason: "\(error)")
         }
     }
@@ -51,7 +51,7 @@ enum CallVerdict {
             self = .retry(.overloaded, reason: error.message)
         case .deadlineExceeded:
             self = .retry(.unreachable, reason: "no answer in time")
-        default: // default: open set (status codes)
+        default:  // default: open set (status codes)
             self = .retry(.unreachable, reason: plainReason(error))
         }
     }

@@ -51,7 +51,7 @@ func printable(_ text: String) -> String {
             switch scalar.properties.generalCategory {
             case .control, .format, .lineSeparator, .paragraphSeparator:
                 result += "\\u{\(String(scalar.value, radix: 16))}"
-            default: // default: open set (categories)
+            default:  // default: open set (categories)
                 result.unicodeScalars.append(scalar)
             }
         }
@@ -68,7 +68,7 @@ func readable(_ duration: Duration) -> String {
     case ..<60_000: return "\(seconds).\(count % 1_000 / 100) s"
     case ..<3_600_000: return "\(seconds / 60) m \(seconds % 60) s"
     case ..<86_400_000: return "\(seconds / 3_600) h \(seconds % 3_600 / 60) m"
-    default: // default: open set (numbers)
+    default:  // default: open set (numbers)
         return "\(seconds / 86_400) d \(seconds % 86_400 / 3_600) h"
     }
 }
