@@ -2,8 +2,8 @@ import Foundation
 import RaftSimulation
 import Testing
 
-/// Scripts of whole clusters, in `Scenarios/`. `LATCH_REWRITE=1` writes the transcripts anew: commit the
-/// difference only if you can explain it.
+/// Scripts of whole clusters, in `Scenarios/`. `LATCH_REWRITE=1` writes the transcripts anew:
+/// commit the difference only if you can explain it.
 @Suite("Scenarios")
 struct ScenarioTests {
     static let folder = URL(filePath: #filePath).deletingLastPathComponent()

@@ -1,11 +1,13 @@
 import LatchMachine
 
-/// Follows the one history of applied entries and holds every outcome against what users were promised.
+/// Follows the one history of applied entries and holds every outcome against what users were
+/// promised.
 struct LatchObserver: Sendable {
     private struct Session {
         let primitive: PrimitiveName
         var isOpen = true
-        /// True time before which no expiry may end it (I16): from sending the last confirmed keep-alive.
+        /// True time before which no expiry may end it (I16): from sending the last confirmed
+        /// keep-alive.
         var safeUntil: UInt64
     }
 
@@ -24,7 +26,8 @@ struct LatchObserver: Sendable {
     private(set) var expiredCount = 0
     private(set) var repeatedAnswerCount = 0
 
-    /// A keep-alive (or the opening) of `session`, sent at true time `sent`, was confirmed to its client.
+    /// A keep-alive (or the opening) of `session`, sent at true time `sent`, was confirmed to its
+    /// client.
     mutating func noteConfirmed(_ session: SessionID, safeUntil: UInt64) {
         guard let known = sessions[session] else { return }
         sessions[session]?.safeUntil = max(known.safeUntil, safeUntil)

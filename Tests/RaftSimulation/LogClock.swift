@@ -1,7 +1,7 @@
 import RaftCore
 
-/// The leader's log time, as a node keeps it: its own clock, continued from the last stamp it applied;
-/// a pause counts as one election timeout at most.
+/// The leader's log time, as a node keeps it: its own clock, continued from the last stamp it
+/// applied; a pause counts as one election timeout at most.
 struct LogClock: Sendable {
     private var current: UInt64 = 0
     private var lastTurn: UInt64?

@@ -11,7 +11,8 @@ struct RaftObserver: Sendable {
     private struct Committed {
         let term: Term
         let chain: UInt64
-        /// The term of the server that first applied it: at least the term of the leader that committed it.
+        /// The term of the server that first applied it: at least the term of the leader that
+        /// committed it.
         let committedIn: Term
         /// The machine's digest after this entry.
         var digest: UInt64?
@@ -27,7 +28,8 @@ struct RaftObserver: Sendable {
     }
 
     private var leaders: [Term: ServerID] = [:]
-    /// A hash of each entry ever seen and of all before it: equal means equal logs up to there (I4).
+    /// A hash of each entry ever seen and of all before it: equal means equal logs up to there
+    /// (I4).
     private var chains: [Position: UInt64] = [:]
     private var committed: [Committed] = []
     private var snapshots: [LogIndex: UInt32] = [:]
@@ -105,7 +107,8 @@ struct RaftObserver: Sendable {
         }
     }
 
-    /// The log of `raft` is new from `first` on: the same index and term must mean the same entries (I4).
+    /// The log of `raft` is new from `first` on: the same index and term must mean the same entries
+    /// (I4).
     mutating func noteLog(of raft: Raft, from first: LogIndex) throws(Violation) {
         var index = max(first, raft.log.firstIndex)
         guard index <= raft.log.lastIndex else { return }
@@ -189,7 +192,8 @@ struct RaftObserver: Sendable {
             known == digest, "I8 state machine safety", "\(id) has another state after \(index)")
     }
 
-    /// Snapshots of one index are equal, byte for byte (I8, I22). True if this is the first of its index.
+    /// Snapshots of one index are equal, byte for byte (I8, I22). True if this is the first of its
+    /// index.
     mutating func noteSnapshot(
         _ data: [UInt8], at index: LogIndex, of id: ServerID
     ) throws(Violation) -> Bool {

@@ -1,6 +1,7 @@
 import RaftCore
 
-/// The cluster of a scenario: nothing happens but what the script says, and all of it is written down.
+/// The cluster of a scenario: nothing happens but what the script says, and all of it is written
+/// down.
 struct ScenarioCluster: Sendable {
     struct Server: Sendable {
         var raft: Raft?
@@ -158,7 +159,8 @@ struct ScenarioCluster: Sendable {
         }
     }
 
-    /// Delivers messages and finishes disk writes until nothing moves. Each round takes a millisecond.
+    /// Delivers messages and finishes disk writes until nothing moves. Each round takes a
+    /// millisecond.
     mutating func settle() throws(Violation) {
         for _ in 0..<1_000 {
             guard try settleOnce() else { return }
@@ -241,7 +243,8 @@ struct ScenarioCluster: Sendable {
         try step(id, .timerFired)
     }
 
-    /// Lets `id` win an election and settles everything: one line, for scenarios about something else.
+    /// Lets `id` win an election and settles everything: one line, for scenarios about something
+    /// else.
     mutating func elect(_ id: ServerID) throws(Violation) {
         let known = lines.count
         try timeout(id)

@@ -14,7 +14,8 @@ struct ScenarioCommand {
 
     func run(on cluster: inout ScenarioCluster) throws(Violation) {
         switch verb {
-        // Time: `timeout 1` fires a timer at its deadline; `wait 500` lets time pass, telling decisions only.
+        // Time: `timeout 1` fires a timer at its deadline; `wait 500` lets time pass, telling
+        // decisions only.
         case "timeout": try cluster.timeout(server(0))
         case "elect": try cluster.elect(server(0))
         case "wait": try wait(on: &cluster)

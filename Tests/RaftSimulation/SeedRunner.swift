@@ -32,7 +32,8 @@ package struct SeedRunner: Sendable {
         }
     }
 
-    /// A thread of its own: the seeds must not hold up the tests that run on the shared pool meanwhile.
+    /// A thread of its own: the seeds must not hold up the tests that run on the shared pool
+    /// meanwhile.
     private func runThread(
         _ lane: UInt64, of lanes: UInt64, _ seeds: Range<UInt64>
     ) async -> Summary {

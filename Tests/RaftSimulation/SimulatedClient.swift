@@ -16,8 +16,8 @@ struct ClientAnswer: Sendable {
     let answer: Answer
 }
 
-/// A program that uses latches, as far as the servers can see: it opens sessions, sends commands, and
-/// repeats a call with the same request id through other servers until it is answered.
+/// A program that uses latches, as far as the servers can see: it opens sessions, sends commands,
+/// and repeats a call with the same request id through other servers until it is answered.
 struct SimulatedClient: Sendable {
     struct Call: Sendable {
         let number: UInt64
@@ -146,7 +146,8 @@ struct SimulatedClient: Sendable {
         ])
     }
 
-    /// Takes an answer. True if it confirms that the session lives on from the moment the call was begun.
+    /// Takes an answer. True if it confirms that the session lives on from the moment the call was
+    /// begun.
     mutating func take(_ answer: ClientAnswer) -> Bool {
         guard let open = call, open.number == answer.call else { return false }
         if case .held = answer.answer {

@@ -2,7 +2,8 @@ package import RaftCore
 
 /// One server's disk: what is durable, and what was written but not yet made durable.
 ///
-/// Each ``Persist`` is atomic: after a crash it is there whole or not at all, and with it all before it.
+/// Each ``Persist`` is atomic: after a crash it is there whole or not at all, and with it all
+/// before it.
 package struct SimulatedDisk: Sendable {
     /// What a restart finds.
     package private(set) var image = PersistentState()
@@ -32,7 +33,8 @@ package struct SimulatedDisk: Sendable {
         return offset < UInt64(image.entries.count) ? image.entries[Int(offset)] : nil
     }
 
-    /// Whether the disk holds the entry at `index` with `term`, or a snapshot that contains that index.
+    /// Whether the disk holds the entry at `index` with `term`, or a snapshot that contains that
+    /// index.
     package func holds(_ index: LogIndex, term: Term?) -> Bool {
         if let entry = entry(at: index) { return term == nil || entry.term == term }
         return index <= (image.snapshot?.lastIncludedIndex ?? .zero)

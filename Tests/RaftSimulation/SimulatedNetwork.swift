@@ -61,7 +61,8 @@ struct SimulatedNetwork: Sendable {
         epoch += 1
     }
 
-    /// Cuts at random: a split, a lone server, one direction, or a bridge (two that see only a third).
+    /// Cuts at random: a split, a lone server, one direction, or a bridge (two that see only a
+    /// third).
     mutating func partition(_ generator: inout SeededGenerator) -> String {
         healCuts()
         let victim = generator.below(count)

@@ -42,7 +42,8 @@ extension Simulation {
         queue.add(.turn(server: server, life: servers[server].life), at: now + delay)
     }
 
-    /// One pending timer event is enough while it is not later than the deadline: it then looks again.
+    /// One pending timer event is enough while it is not later than the deadline: it then looks
+    /// again.
     private mutating func scheduleTimer(_ server: Int) {
         guard let deadline = servers[server].raft?.deadline.milliseconds else { return }
         if let pending = servers[server].timerAt, pending <= deadline { return }

@@ -73,12 +73,14 @@ extension Simulation {
                 + "\(judgement.isProbeGranted), command: \(isCommandApplied)" + summaries)
     }
 
-    /// A follower that lacks the whole log gets it entry by entry where the seed's settings are smallest.
+    /// A follower that lacks the whole log gets it entry by entry where the seed's settings are
+    /// smallest.
     private func agreementBound(at leader: Int) -> UInt64 {
         60 * timeout + 15 * (servers[leader].raft?.log.lastIndex.rawValue ?? 0)
     }
 
-    /// A last command and a last read show that service goes on. A refusal may be right, for a while.
+    /// A last command and a last read show that service goes on. A refusal may be right, for a
+    /// while.
     private mutating func askAgain(at leader: Int) throws(Violation) {
         var effects = Effects()
         if !judgement.isProbeGranted {

@@ -67,7 +67,8 @@ extension Simulation {
             ? generator.below(servers.count) : generator.pick(leaders)
     }
 
-    /// kill -9: some of the writes that nobody has acknowledged survive, in order; the rest is lost.
+    /// kill -9: some of the writes that nobody has acknowledged survive, in order; the rest is
+    /// lost.
     private mutating func crash(_ server: Int) throws(Violation) {
         guard servers[server].raft != nil else { return }
         let waiting = servers[server].disk.queue.count

@@ -121,7 +121,8 @@ package struct Simulation: Sendable {
     }
 }
 
-/// How often the rare and important things happened: a simulator that never gets there proves nothing.
+/// How often the rare and important things happened: a simulator that never gets there proves
+/// nothing.
 package struct Marks: Sendable {
     package var events = 0
     package var steps = 0
