@@ -50,7 +50,10 @@ demo: release ## Three real nodes, three participants, two kill -9: who holds th
 
 bench: release ## Measure against etcd in the same run (installs h2load and etcd)
 	@.ci/setup bench
+	swift build -c release --product LatchLoad
 	python3 Tests/Bench/bench.py --latchd .build/release/latchd
+	python3 Tests/Bench/bench.py --latchd .build/release/latchd --failover 15
+	python3 Tests/Bench/bench.py --latchd .build/release/latchd --many
 
 sim: setup ## Simulate: SEED=42 prints one seed's story, SEEDS=20000 runs that many
 	$(if $(SEED),LATCH_SEED=$(SEED),LATCH_SEEDS=$(SEEDS)) swift test --filter SimulationTests

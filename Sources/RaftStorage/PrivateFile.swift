@@ -14,7 +14,12 @@ final class PrivateFile: Sendable {
         self.descriptor = descriptor
     }
 
-    deinit { close(descriptor) }
+    deinit {
+        // A lock lives as long as any copy of the descriptor: one that a child process got between
+        // its fork and its exec would keep it.
+        unlock()
+        close(descriptor)
+    }
 
     /// Locks the file against every other process; false if one holds it.
     func lockExclusively() throws(StorageFailure) -> Bool {

@@ -327,6 +327,48 @@ def failover(options, folder):
         cluster.stop()
 
 
+# --- many sessions, many latches ------------------------------------------------------------------------------
+
+def many(options, folder):
+    """CPU of all servers with many live sessions, and a restart with many latches."""
+    cluster = Latchd(os.path.abspath(options.latchd), folder)
+    load = os.path.join(os.path.dirname(os.path.abspath(options.latchd)), "LatchLoad")
+    addresses = ",".join("127.0.0.1:%d" % port for port in cluster.client.values())
+    try:
+        run = subprocess.Popen(
+            [load, "--endpoints", addresses, "--sessions", str(options.sessions), "--seconds", "20"],
+            stdout=subprocess.PIPE, universal_newlines=True)
+        for _ in range(3):
+            run.stdout.readline()
+        time.sleep(3)
+        before, began = cluster.cpu_seconds(), time.monotonic()
+        time.sleep(12)
+        share = (cluster.cpu_seconds() - before) / (time.monotonic() - began) * 100
+        print("%d sessions kept alive every 3.3 s: %.1f %% of a core in all servers, RSS %s MB; load: %s" % (
+            options.sessions, share, ", ".join("%.0f" % m for m in cluster.rss_megabytes()),
+            run.communicate()[0].strip()), flush=True)
+        began = time.monotonic()
+        subprocess.run(
+            [load, "--endpoints", addresses, "--sessions", str(options.latches), "--timeout", "86400000", "--join",
+             "--seconds", "0"], stdout=subprocess.DEVNULL, check=True)
+        print("%d latches joined in %.0f s, RSS %s MB" % (
+            options.latches, time.monotonic() - began, ", ".join("%.0f" % m for m in cluster.rss_megabytes())))
+        for node, title in ((next(n for n in (1, 2, 3) if n != cluster.leader), "follower"), (cluster.leader, "leader")):
+            cluster.processes[node].send_signal(signal.SIGKILL)
+            cluster.processes[node].wait()
+            began = time.monotonic()
+            cluster.start(node)
+
+            def ready():
+                status = fields(call(cluster.client[node], "/latchd.v1.Cluster/Status", b"")[2])
+                return True if status.get(4) == 1 and status.get(21, 0) >= options.latches else None
+            wait_for("the restarted node", 60, ready)
+            print("restart of a killed %s with %d latches: ready after %.2f s" % (
+                title, options.latches, time.monotonic() - began), flush=True)
+    finally:
+        cluster.stop()
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--latchd", required=True, help="the release build of latchd")
@@ -336,6 +378,10 @@ def main():
     parser.add_argument("--no-etcd", action="store_true", help="measure latchd alone")
     parser.add_argument("--failover", type=int, default=0, metavar="N",
                         help="instead of loads: N times each, kill and freeze the leader and measure the silence")
+    parser.add_argument("--many", action="store_true",
+                        help="instead of loads: many live sessions, and a restart with many latches (needs LatchLoad)")
+    parser.add_argument("--sessions", type=int, default=10000, help="sessions of --many (default 10000)")
+    parser.add_argument("--latches", type=int, default=100000, help="latches of --many (default 100000)")
     parser.add_argument("--json", help="also write the figures to this file")
     options = parser.parse_args()
     for tool in ["h2load", "curl"] + ([] if options.no_etcd else ["etcd"]):
@@ -343,9 +389,9 @@ def main():
             raise SystemExit("%s is missing: run `make bench`, or install nghttp2-client, curl and etcd-server" % tool)
 
     folder = tempfile.mkdtemp(prefix="latchd-bench-")
-    if options.failover:
+    if options.failover or options.many:
         try:
-            return failover(options, folder)
+            return failover(options, folder) if options.failover else many(options, folder)
         finally:
             shutil.rmtree(folder, ignore_errors=True)
     clusters = []
