@@ -121,6 +121,9 @@ let package = Package(
                 "LatchClient", "LatchAPI", grpcCore, grpcTransport, nioCore, nioPosix, protobuf,
             ],
             path: "Tests/ClusterHarness", swiftSettings: strict),
+        .executableTarget(
+            name: "LatchLoad", dependencies: ["ClusterHarness", "LatchAPI", arguments],
+            path: "Tests/Bench/LatchLoad", swiftSettings: strict),
         .testTarget(
             name: "BinaryCodingTests", dependencies: ["BinaryCoding"], swiftSettings: strict),
         .testTarget(

@@ -1,6 +1,7 @@
 import ArgumentParser
 import ClusterHarness
 import Foundation
+import LatchAPI
 
 /// Load that a constant request cannot make: many sessions that keep alive, many latches.
 ///
