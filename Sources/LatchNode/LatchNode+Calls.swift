@@ -10,7 +10,11 @@ extension LatchNode {
     func accept(_ requests: [NodeRequest], at now: Instant) {
         let deadline = now.advanced(byMilliseconds: settings.requestTimeoutMilliseconds)
         for request in requests {
-            if isStopping, refuse(request) { continue }
+            if isStopping, let sink = request.caller {
+                // A node that is about to go takes no more calls.
+                outbox.complete(sink, with: .failed(.shuttingDown))
+                continue
+            }
             switch request {
             case .command(let command, let sink):
                 accept(command, .reply(sink), deadline)
@@ -38,18 +42,6 @@ extension LatchNode {
                 subscribers.remove(key, servedBy: sink)
             }
         }
-    }
-
-    /// A node that is about to go takes nothing more; false for what is not a call.
-    private func refuse(_ request: NodeRequest) -> Bool {
-        switch request {
-        case .command(_, let sink), .renew(_, let sink), .read(_, let sink):
-            outbox.complete(sink, with: .failed(.shuttingDown))
-        case .subscribe(_, let sink):
-            outbox.complete(sink, with: .failed(.shuttingDown))
-        case .status, .unsubscribe: return false
-        }
-        return true
     }
 
     private func accept(_ command: Command, _ waiter: Waiter, _ deadline: Instant) {
@@ -223,14 +215,18 @@ extension LatchNode {
                 fail(calls.remove(number, handedIn: refused.term), .notUnderstood)
             }
         }
-        holdOffUntil = now.advanced(byMilliseconds: Self.holdOffMilliseconds)
+        holdOff(at: now)
     }
 
     /// After a refusal calls wait for another leader or term, or this long, before they are sent
     /// again: otherwise they would go back and forth as fast as the link allows.
     private static let holdOffMilliseconds: UInt64 = 20
 
-    private func isHoldingOff(at now: Instant) -> Bool {
+    func holdOff(at now: Instant) {
+        holdOffUntil = now.advanced(byMilliseconds: Self.holdOffMilliseconds)
+    }
+
+    func isHoldingOff(at now: Instant) -> Bool {
         holdOffUntil.map { $0 > now } ?? false
     }
 

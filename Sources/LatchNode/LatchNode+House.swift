@@ -52,7 +52,7 @@ extension LatchNode {
             raft.step(.read(ReadID(own)), at: now, into: &effects)
         case .readIndexReply(let reply):
             reads.resolve(reply.number, reply.index)
-            if reply.index == nil { holdOffUntil = now.advanced(byMilliseconds: 20) }
+            if reply.index == nil { holdOff(at: now) }
         case .stateDigest(let index, let digest):
             judge(digests.note(digest, of: server, at: index))
         }

@@ -39,9 +39,8 @@ extension LatchNode {
             }
             return
         }
-        let isHeldOff = holdOffUntil.map { $0 > now } ?? false
         if let next = machine.nextExpiryMilliseconds, next < logTime, !isProposed(.expiry),
-            !isHeldOff
+            !isHoldingOff(at: now)
         {
             let expired = machine.expiredSessions(at: logTime)
             if !expired.isEmpty { propose(.expire(expired), for: .expiry) }

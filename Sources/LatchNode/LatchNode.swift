@@ -235,13 +235,7 @@ package final class LatchNode: @unchecked Sendable {
     }
 
     private func refuse(_ request: NodeRequest, _ failure: NodeFailure) {
-        let sink: any ReplySink
-        switch request {
-        case .command(_, let reply), .renew(_, let reply), .read(_, let reply), .status(let reply):
-            sink = reply
-        case .subscribe(_, let subscriber): sink = subscriber
-        case .unsubscribe: return
-        }
+        guard let sink = request.caller ?? request.statusReader else { return }
         sink.loop.execute { sink.complete(.failed(failure)) }
     }
 

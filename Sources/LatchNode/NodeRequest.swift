@@ -42,6 +42,25 @@ package enum NodeRequest: Sendable {
     case unsubscribe(StreamKey, any SubscriberSink)
 }
 
+extension NodeRequest {
+    /// Who waits for a decision of the cluster; nil for what the node answers or does by itself.
+    var caller: (any ReplySink)? {
+        switch self {
+        case .command(_, let sink), .renew(_, let sink), .read(_, let sink): sink
+        case .subscribe(_, let sink): sink
+        case .status, .unsubscribe: nil
+        }
+    }
+
+    /// Who asked for the node's own status.
+    var statusReader: (any ReplySink)? {
+        switch self {
+        case .status(let sink): sink
+        case .command, .renew, .read, .subscribe, .unsubscribe: nil
+        }
+    }
+}
+
 /// What a linearizable read asks.
 package enum ReadQuery: Sendable {
     /// Atomix Get: needs a live session and waits for its commands up to `requestID` (section 6).
