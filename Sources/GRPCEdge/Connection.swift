@@ -14,6 +14,8 @@ final class Connection: @unchecked Sendable {
     let shared: EdgeShared
     let settings: EdgeSettings
     let shard: ConnectionShard
+    /// The address under which the connection is counted.
+    private let peer: String?
 
     private(set) var session: HTTP2Session?
     private var context: ChannelHandlerContext?
@@ -47,7 +49,8 @@ final class Connection: @unchecked Sendable {
     /// The most that one write to the socket carries.
     private static let writeBytes = 64 << 10
 
-    init(shared: EdgeShared, shard: ConnectionShard) {
+    init(shared: EdgeShared, shard: ConnectionShard, peer: String?) {
+        self.peer = peer
         self.shared = shared
         self.shard = shard
         settings = shared.settings
@@ -286,7 +289,7 @@ extension Connection {
         cancelAllCalls()
         session = nil
         context = nil
-        shared.releaseConnection()
+        shared.releaseConnection(from: peer)
         shard.remove(self)
     }
 }

@@ -3,7 +3,8 @@ import Synchronization
 
 /// Something at the edge that an operator may want to read in a log. Rate limited.
 package enum EdgeEvent: Sendable, Equatable {
-    /// A connection was closed at once, since `limit` connections were open.
+    /// A connection was closed at once, since `limit` connections were open, of its address or of
+    /// all.
     case connectionRefused(limit: Int)
     /// A connection was closed because its peer broke the protocol or a limit.
     case hostilePeer(reason: String, address: String)

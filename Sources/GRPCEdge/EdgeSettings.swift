@@ -20,6 +20,9 @@ package struct EdgeSettings: Sendable {
     package var maximumHeaderListBytes: Int
     /// Connections open at once; the next one is closed as soon as it is accepted.
     package var maximumConnections: Int
+    /// The same, from one IP address (N17). Nil: nine tenths of `maximumConnections`, so that no
+    /// address alone keeps the others out.
+    package var maximumConnectionsPerAddress: Int?
     /// Frames without work in them (PING, SETTINGS, PRIORITY, WINDOW_UPDATE, empty DATA) that a
     /// connection may send in advance of its requests and answers.
     package var maximumIdleFrames: Int
@@ -49,5 +52,10 @@ package struct EdgeSettings: Sendable {
         pingIntervalSeconds = 30
         handshakeTimeoutMilliseconds = 10_000
         requestTimeoutMilliseconds = 30_000
+    }
+
+    /// What ``maximumConnectionsPerAddress`` comes to.
+    var connectionsPerAddress: Int {
+        maximumConnectionsPerAddress ?? maximumConnections - maximumConnections / 10
     }
 }

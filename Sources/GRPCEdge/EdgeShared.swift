@@ -6,6 +6,8 @@ final class EdgeShared: Sendable {
     let settings: EdgeSettings
     let events: EventGate
     private let connections = Atomic<Int>(0)
+    /// Connections of each address; no entry is zero.
+    private let addresses = Mutex<[String: Int]>([:])
     private let requestBytes = Atomic<Int>(0)
 
     init(methods: [Method], settings: EdgeSettings, events: EventGate) {
@@ -16,16 +18,34 @@ final class EdgeShared: Sendable {
 
     var openConnections: Int { connections.load(ordering: .relaxed) }
 
-    /// Counts a connection in; false, and not counted, when the limit is reached.
-    func admitConnection() -> Bool {
+    /// Counts a connection in, unless a limit is reached: then that limit is returned. An address
+    /// that is not known has no limit of its own.
+    func admitConnection(from address: String?) -> Int? {
         let count = connections.add(1, ordering: .relaxed).newValue
-        if count <= settings.maximumConnections { return true }
+        guard count <= settings.maximumConnections else {
+            connections.subtract(1, ordering: .relaxed)
+            return settings.maximumConnections
+        }
+        guard let address else { return nil }
+        let limit = settings.connectionsPerAddress
+        let isAdmitted = addresses.withLock { addresses in
+            guard addresses[address, default: 0] < limit else { return false }
+            addresses[address, default: 0] += 1
+            return true
+        }
+        if isAdmitted { return nil }
         connections.subtract(1, ordering: .relaxed)
-        return false
+        return limit
     }
 
-    func releaseConnection() {
+    /// Counts a connection out that was admitted from this address.
+    func releaseConnection(from address: String?) {
         connections.subtract(1, ordering: .relaxed)
+        guard let address else { return }
+        addresses.withLock { addresses in
+            let rest = addresses[address, default: 0] - 1
+            addresses[address] = rest > 0 ? rest : nil
+        }
     }
 
     /// Takes bytes for an incomplete request; false, and not taken, when all are in use.

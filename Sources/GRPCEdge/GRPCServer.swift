@@ -106,6 +106,15 @@ package final class GRPCServer: Sendable {
             .serverChannelOption(.backlog, value: 1024)
             .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
             .serverChannelOption(.maxMessagesPerRead, value: 16)
+            .serverChannelInitializer { channel in
+                channel.eventLoop.makeCompletedFuture {
+                    // No descriptors: accepting pauses, since trying on keeps the loop busy (P6).
+                    let pause = AcceptBackoffHandler(shouldForwardIOErrorCaught: false) { _ in
+                        .milliseconds(100)
+                    }
+                    try channel.pipeline.syncOperations.addHandler(pause)
+                }
+            }
             // One read a turn: the answers of a burst leave before the next read, and an idle
             // connection costs no read that returns nothing.
             .childChannelOption(.maxMessagesPerRead, value: 1)
@@ -126,8 +135,9 @@ package final class GRPCServer: Sendable {
         guard let shard = shards[ObjectIdentifier(channel.eventLoop)] else {
             throw ChannelError.operationUnsupported
         }
-        guard shared.admitConnection() else {
-            shared.events.report(.connectionRefused(limit: shared.settings.maximumConnections))
+        let peer = channel.remoteAddress?.ipAddress
+        if let limit = shared.admitConnection(from: peer) {
+            shared.events.report(.connectionRefused(limit: limit))
             throw Refused()
         }
         do {
@@ -135,9 +145,9 @@ package final class GRPCServer: Sendable {
             if let tls = shared.settings.tls {
                 try pipeline.addHandler(NIOSSLServerHandler(context: tls))
             }
-            try pipeline.addHandler(Connection(shared: shared, shard: shard))
+            try pipeline.addHandler(Connection(shared: shared, shard: shard, peer: peer))
         } catch {
-            shared.releaseConnection()
+            shared.releaseConnection(from: peer)
             throw error
         }
     }

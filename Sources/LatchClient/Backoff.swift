@@ -9,8 +9,8 @@ package struct Backoff: Sendable {
         self.maximum = maximum
     }
 
-    /// The pause after round number `round` (0, 1, 2 …), between half and all of the bound for that
-    /// round.
+    /// The pause after round number `round` (0, 1, 2 …), between half and all of the bound
+    /// for that round.
     /// - Parameter random: in 0 ..< 1.
     package func pause(afterRound round: Int, random: Double) -> Duration {
         var bound = initial

@@ -62,8 +62,8 @@ struct Redirect: Error, Sendable {
     let leader: Endpoint?
 }
 
-/// The innermost cause is what a person can act on: "connection refused", not "channel isn't
-/// ready".
+/// The innermost cause is what a person can act on: "connection refused", not
+/// "channel isn't ready".
 func plainReason(_ error: RPCError) -> String {
     var reason = error.message
     var cause: (any Error)? = error.cause

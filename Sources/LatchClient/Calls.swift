@@ -60,8 +60,8 @@ final class Calls: Sendable {
             backoff: settings.backoff)
     }
 
-    /// Runs `body` against one node after the other until it returns. `body` must be safe to
-    /// repeat.
+    /// Runs `body` against one node after the other until it returns. `body` must be
+    /// safe to repeat.
     /// - Throws: ``LatchError`` when it cannot work or the time is over, `CancellationError`.
     func perform<Result: Sendable>(
         _ plan: Plan, _ body: @Sendable (Attempt) async throws -> Result

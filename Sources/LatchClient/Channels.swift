@@ -51,8 +51,8 @@ final class Channels: Sendable {
             config: .defaults { config in
                 config.backoff.initial = .milliseconds(100)
                 config.backoff.max = settings.maximumBackoff
-                // A half-open connection is noticed by calls that time out; pings are for idle
-                // streams.
+                // A half-open connection is noticed by calls that time out; pings are
+                // for idle streams.
                 config.connection.keepalive = .init(
                     time: .seconds(10), timeout: .seconds(3), allowWithoutCalls: false)
                 // Calls are few and small; a delay would only cost latency.
@@ -70,8 +70,8 @@ final class Channels: Sendable {
         }
     }
 
-    /// Closes every connection and waits until they are closed. Calls that are under way are cut
-    /// off.
+    /// Closes every connection and waits until they are closed. Calls that are under way
+    /// are cut off.
     func shutdown() async {
         let channels = state.withLock { state in
             state.isShutDown = true

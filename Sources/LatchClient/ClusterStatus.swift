@@ -51,8 +51,8 @@ public struct ClusterStatus: Sendable, Hashable {
     public var health: Health {
         let answers = nodes.compactMap(\.status)
         guard !answers.isEmpty else { return .unreachable }
-        // Only the highest term counts: a leader of an older one is cut off and does not know it
-        // yet.
+        // Only the highest term counts: a leader of an older one is cut off and does not
+        // know it yet.
         let term = currentTerm
         let claims = answers.filter { $0.currentTerm == term }.compactMap(\.leaderID)
         guard let leaderID = claims.first else { return .noLeader }

@@ -1,6 +1,6 @@
-/// Which node to try first, and which next. The node that answered last is first; nodes that failed
-/// come after those that did not, the longest-ago failure first. Pure: the caller says what
-/// happened.
+/// Which node to try first, and which next. The node that answered last is first; nodes that
+/// failed come after those that did not, the longest-ago failure first. Pure: the caller
+/// says what happened.
 package struct EndpointRotation: Sendable {
     /// In the order in which they were given; never empty in use.
     package let endpoints: [Endpoint]
@@ -14,8 +14,8 @@ package struct EndpointRotation: Sendable {
         self.endpoints = endpoints.filter { seen.insert($0).inserted }
     }
 
-    /// Starts with the endpoint at `offset`, so that many clients of one list spread over its
-    /// nodes.
+    /// Starts with the endpoint at `offset`, so that many clients of one list spread
+    /// over its nodes.
     package init(_ endpoints: [Endpoint], startingAt offset: Int) {
         self.init(endpoints)
         if !self.endpoints.isEmpty { preferred = abs(offset % self.endpoints.count) }

@@ -1,22 +1,29 @@
 import LatchAPI
 import Synchronization
 
-/// The part of a hold that its tasks share, so that they do not keep the ``LatchHold`` itself
-/// alive.
+/// The part of a hold that its tasks share, so that they do not keep the
+/// ``LatchHold`` itself alive.
 final class HoldCore: Sendable {
+    /// Reads the latch, linearizable.
+    typealias Read = @Sendable () async throws -> Latchd_V1_GetLatchResponse
+
     let session: Session
     let participant: String
+    private let read: Read
     private let output: AsyncStream<HoldState>.Continuation
     private let current: Mutex<HoldState>
+    /// The newest latch that was told. A grant that it shows is complete only with its token.
+    private let newest: Mutex<Atomix_Leader_Latch>
 
     /// A participation that has just begun with `first`. Even if that says that we hold, we wait
     /// until the token is known.
     init(
         session: Session, participant: String, first: Atomix_Leader_Latch,
-        output: AsyncStream<HoldState>.Continuation
+        output: AsyncStream<HoldState>.Continuation, read: @escaping Read
     ) {
         self.session = session
         self.participant = participant
+        self.read = read
         self.output = output
         let position =
             switch QueuePlace(of: participant, in: first.participants) {
@@ -25,6 +32,7 @@ final class HoldCore: Sendable {
             }
         let state = HoldState.waiting(position: position, holder: first.leader)
         current = Mutex(state)
+        newest = Mutex(first)
         if position > 1 { output.yield(state) }
     }
 
@@ -32,10 +40,13 @@ final class HoldCore: Sendable {
     /// deadline has passed.
     var state: HoldState {
         let state = current.withLock { $0 }
+        // The clock is read first: then a keep-alive that is acknowledged in between cannot take
+        // back a loss that is told here.
+        let now = session.clock.now
         let deadline = session.deadline
         switch state {
         case .holding, .waiting:
-            if session.clock.now >= deadline { return .lost(.deadlinePassed) }
+            if now >= deadline { return .lost(.deadlinePassed) }
             guard case .holding(let grant) = state else { return state }
             return .holding(
                 LatchGrant(fencingToken: grant.fencingToken, term: grant.term, deadline: deadline))
@@ -45,38 +56,53 @@ final class HoldCore: Sendable {
     }
 
     /// Runs until the session ends or the task is cancelled.
-    func run(first: Atomix_Leader_Latch) async {
-        let index = session.book.withLock { $0.highestIndex }
-        let end = await session.run(first: (first, index)) { event in
-            switch event {
-            case .latch(let latch, _): await self.follow(latch)
-            // The stream that follows brings the current state if it changed meanwhile.
-            case .resynchronized, .interrupted: break
-            }
-        }
+    func run() async {
+        let end = await session.run(onEnd: { tell($0) }) { await self.take($0) }
         switch end {
-        case .unknown: finish(.lost(.sessionEnded))
-        case .deadlinePassed:
-            finish(.lost(.deadlinePassed))
+        case .unknown, .cancelled: break
+        case .deadlinePassed, .failed, .stopped:
             // The servers may still count it; then the next participant need not wait for its end.
-            try? await session.close(within: session.calls.settings.attemptTimeout)
-        case .failed(let error): finish(.lost(.failed(error.description)))
-        case .cancelled: break
+            await session.abandon()
         }
     }
 
-    private func follow(_ latch: Atomix_Leader_Latch) async {
+    private func tell(_ end: SessionEnd) {
+        switch end {
+        case .unknown: finish(.lost(.sessionEnded))
+        case .deadlinePassed: finish(.lost(.deadlinePassed))
+        case .failed(let error): finish(.lost(.failed(error.description)))
+        // Whoever stopped it told why.
+        case .stopped, .cancelled: break
+        }
+    }
+
+    /// Uses one event; false: there is nothing to wait for any more.
+    func take(_ event: SessionEvent) async -> Bool {
+        switch event {
+        case .latch(let latch, _):
+            newest.withLock { $0 = latch }
+        case .began, .resynchronized, .moved, .interrupted:
+            // If the stream broke while the token was read, that was cancelled with it. The frame
+            // counts as received and does not come again.
+            break
+        }
+        return await follow(newest.withLock { $0 })
+    }
+
+    private func follow(_ latch: Atomix_Leader_Latch) async -> Bool {
         switch QueuePlace(of: participant, in: latch.participants) {
         case .absent:
             finish(.lost(.removed))
+            return false
         case .waiting(let position):
             move(to: .waiting(position: position, holder: latch.leader))
         case .holding:
             if case .holding(let grant) = current.withLock({ $0 }), grant.term == latch.id {
-                return
+                return true
             }
             await grant(ofTerm: latch.id)
         }
+        return true
     }
 
     /// Reads the fencing token of the grant. The Atomix answer has none. Until it is known we do
@@ -84,17 +110,18 @@ final class HoldCore: Sendable {
     private func grant(ofTerm term: UInt64) async {
         while !Task.isCancelled {
             do {
-                let name = session.name
-                let calls = session.calls
-                let response = try await calls.perform(calls.plan) { try await $0.latch(name) }
-                let state = response.latch.state
+                let state = try await read().latch.state
                 // The latch moved on: the next event tells where.
-                guard state.holder == participant, state.term == term else { return }
-                move(
-                    to: .holding(
-                        LatchGrant(
-                            fencingToken: state.fencingToken, term: term,
-                            deadline: session.deadline)))
+                guard state.hasHolder, state.holder.hasSameBytes(as: participant),
+                    state.term == term
+                else { return }
+                let now = session.clock.now
+                let deadline = session.deadline
+                // The loss is about to be told.
+                guard now < deadline else { return }
+                let grant = LatchGrant(
+                    fencingToken: state.fencingToken, term: term, deadline: deadline)
+                move(to: .holding(grant))
                 return
             } catch let error as LatchError where error.code == .notFound {
                 // Deleted: the session ends too, and the keep-alive says so.
@@ -106,37 +133,46 @@ final class HoldCore: Sendable {
         }
     }
 
-    private func move(to state: HoldState) {
+    /// False if the participation was over already.
+    @discardableResult
+    private func move(to state: HoldState) -> Bool {
         current.withLock { current in
             switch current {
-            case .lost, .left: return
+            case .lost, .left: return false
             case .waiting, .holding:
-                guard current != state else { return }
+                guard current != state else { return true }
                 current = state
                 output.yield(state)
+                return true
             }
         }
     }
 
     private func finish(_ state: HoldState) {
-        move(to: state)
-        output.finish()
+        if move(to: state) { output.finish() }
     }
 
-    /// From here on nothing is held. False if there is nothing to leave.
+    /// From here on nothing is held. False if it was lost, so that there is nothing to leave.
     func beginLeaving() -> Bool {
         current.withLock { current in
             switch current {
-            case .lost, .left: return false
-            case .waiting, .holding:
+            case .lost: return false
+            case .waiting, .holding, .left:
                 current = .left
                 return true
             }
         }
     }
 
-    func finishLeaving() {
-        output.yield(.left)
-        output.finish()
+    /// Closes the session, after ``beginLeaving()`` and the end of ``run()``.
+    func close() async throws {
+        defer {
+            output.yield(.left)
+            output.finish()
+        }
+        let remaining = session.deadline - session.clock.now
+        // After the deadline nobody need be sure that it is closed.
+        guard remaining > .zero else { return await session.abandon() }
+        try await session.close(within: remaining)
     }
 }

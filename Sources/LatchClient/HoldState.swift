@@ -5,8 +5,8 @@ public struct LatchGrant: Sendable, Hashable {
     public let fencingToken: UInt64
     /// The latch's count of grants.
     public let term: UInt64
-    /// Nobody else can hold the latch before this moment. Keep-alives move it; read
-    /// ``LatchHold/deadline`` for where it is now.
+    /// Nobody else can hold the latch before this moment, unless the latch is deleted. Keep-alives
+    /// move it; read ``LatchHold/deadline`` for where it is now.
     public let deadline: ContinuousClock.Instant
 }
 

@@ -127,6 +127,30 @@ public final class LatchCluster: Sendable {
         return all
     }
 
+    // MARK: Deleting
+
+    /// Deletes a latch: all its sessions end, those of holders, of who waits, and of watchers. Its
+    /// count of grants starts again, its fencing token does not. Succeeds if there is none.
+    ///
+    /// A holder learns of it with its next keep-alive, after a third of its TTL or later, and may
+    /// act until then while somebody else takes the latch: only the fencing token protects. Delete
+    /// what nobody holds.
+    /// - Throws: ``LatchError``. It is repeated until a node answers, so a latch that somebody
+    ///   created meanwhile can be deleted too.
+    public func delete(
+        _ name: String, namespace: String = LatchCluster.defaultNamespace
+    ) async throws {
+        let name = try LatchName(namespace: namespace, name: name)
+        let request = Atomix_Leader_CloseRequest.with {
+            $0.header.name = .with {
+                $0.namespace = name.namespace
+                $0.name = name.name
+            }
+            $0.delete = true
+        }
+        _ = try await calls.perform(calls.plan) { try await $0.close(request) }
+    }
+
     // MARK: Watching
 
     /// The state of a latch now and after every change, for as long as the sequence is read. It
@@ -135,17 +159,18 @@ public final class LatchCluster: Sendable {
     ///
     /// Watching opens a session, which makes the latch exist. The sequence throws a ``LatchError``
     /// if it cannot begin within ``LatchSettings/timeout``, or when a node says that it never will;
-    /// after that it waits for the cluster for ever.
+    /// once it told a state it waits for the cluster for ever. A reader that lags far behind misses
+    /// older events, never the newest state, and is told by ``WatchEvent/resynchronized``.
     public func watch(
         _ name: String, namespace: String = LatchCluster.defaultNamespace,
         ttl: Duration = .seconds(10)
     ) throws -> AsyncThrowingStream<WatchEvent, any Error> {
         let name = try LatchName(namespace: namespace, name: name)
-        let (stream, output) = AsyncThrowingStream<WatchEvent, any Error>.makeStream()
+        let (output, stream) = WatchOutput.make()
         let watch = LatchWatch(calls: calls, name: name, ttl: ttl, output: output)
         let number = Int.random(in: .min ... .max)
-        // The lock is held until the task is in the table, so that it cannot take itself out
-        // before.
+        // The lock is held until the task is in the table, so that it cannot take
+        // itself out before.
         let task = watches.withLock { watches in
             let task = Task {
                 await watch.run()
@@ -154,7 +179,7 @@ public final class LatchCluster: Sendable {
             watches[number] = task
             return task
         }
-        output.onTermination = { _ in task.cancel() }
+        output.onTermination { task.cancel() }
         return stream
     }
 
@@ -164,8 +189,9 @@ public final class LatchCluster: Sendable {
     /// queue is taken, which need not be the first.
     /// - Parameters:
     ///   - participant: unique among the live participants of the latch; nil: a random id.
-    ///   - ttl: how long the session outlives its last keep-alive, 10 ms … 24 h. Somebody else may
-    ///     hold the latch that long after this process died.
+    ///   - ttl: how long the session outlives its last keep-alive, 10 ms … 24 h, in whole
+    ///     milliseconds (the rest is dropped). Somebody else may hold the latch that long after
+    ///     this process died.
     /// - Throws: ``LatchError``, for example `participantInUse`.
     public func hold(
         _ name: String, namespace: String = LatchCluster.defaultNamespace,
@@ -191,12 +217,12 @@ public final class LatchCluster: Sendable {
             let (states, output) = AsyncStream<HoldState>.makeStream(
                 bufferingPolicy: .bufferingNewest(64))
             let core = HoldCore(
-                session: session, participant: participant, first: latch, output: output)
-            return LatchHold(core: core, first: latch, states: states)
+                session: session, participant: participant, first: latch, output: output
+            ) { try await session.read() }
+            return LatchHold(core: core, states: states)
         } catch {
-            // What joined, or may have joined, must not stay. The caller may be cancelled; this
-            // must not be.
-            await Task { try? await session.close(within: calls.settings.attemptTimeout) }.value
+            // What joined, or may have joined, must not stay.
+            await session.abandon()
             throw error
         }
     }
@@ -212,7 +238,7 @@ public final class LatchCluster: Sendable {
         let result: Swift.Result<Result, any Error>
         do { result = .success(try await body(hold)) } catch { result = .failure(error) }
         // Not left in time: the session ends by its TTL, which is all that can be done.
-        await Task { try? await hold.leave() }.value
+        try? await hold.leave()
         return try result.get()
     }
 }

@@ -2,16 +2,17 @@
 public struct LatchError: Error, Sendable, CustomStringConvertible {
     /// What kind of failure it is.
     public enum Code: String, Sendable {
-        /// The arguments can never work: a bad address, a name that is too long, a TTL out of
-        /// range.
+        /// The arguments can never work: a bad address, a name that is too long, a TTL
+        /// out of range.
         case invalidArgument
         /// No such latch.
         case notFound
-        /// No node answered in time.
+        /// No node answered in time. A node that was asked may still do it.
         case unreachable
-        /// Nodes answered, but the cluster has no leader (no quorum). Nothing was done.
+        /// Nodes answered, but the cluster has no leader (no quorum). Those that say so did
+        /// nothing; one of ``LatchError/attempts`` that did not answer in time may still.
         case noLeader
-        /// A bound of the cluster is reached. Nothing was done.
+        /// A bound of the cluster is reached. The nodes that say so did nothing.
         case overloaded
         /// The command may or may not have been applied.
         case outcomeUnknown
@@ -57,10 +58,12 @@ public struct LatchError: Error, Sendable, CustomStringConvertible {
     }
 }
 
-/// The failures of one call, one line a node.
+/// The failures of one call, one line a node. That the outcome is unknown is never forgotten: no
+/// later answer than success makes it known.
 struct AttemptLog: Sendable {
     private(set) var attempts: [LatchError.Attempt] = []
     private var codes: [Endpoint: LatchError.Code] = [:]
+    private var isOutcomeUnknown = false
 
     mutating func record(_ endpoint: Endpoint, _ code: LatchError.Code, _ reason: String) {
         let attempt = LatchError.Attempt(endpoint: endpoint, reason: reason)
@@ -70,12 +73,15 @@ struct AttemptLog: Sendable {
             attempts.append(attempt)
         }
         codes[endpoint] = code
+        if code == .outcomeUnknown { isOutcomeUnknown = true }
     }
 
     /// The most telling of the failures: a node that answered knows more than one that did not.
     func summary(after elapsed: Duration) -> LatchError {
-        let order: [LatchError.Code] = [.outcomeUnknown, .overloaded, .noLeader, .refused]
-        let code = order.first { codes.values.contains($0) } ?? .unreachable
+        let order: [LatchError.Code] = [.overloaded, .noLeader, .refused]
+        let code =
+            isOutcomeUnknown
+            ? .outcomeUnknown : order.first { codes.values.contains($0) } ?? .unreachable
         let time = milliseconds(elapsed)
         let text =
             switch code {

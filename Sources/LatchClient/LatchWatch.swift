@@ -3,9 +3,11 @@ import Synchronization
 
 /// What a watch tells.
 public enum WatchEvent: Sendable, Hashable {
-    /// The latch's state. The first one is the state at the beginning.
+    /// The latch's state. The first one is the state at the beginning; later ones differ from the
+    /// one before, unless ``resynchronized`` is between them.
     case state(LatchInfo)
-    /// Changes may have been missed; the current state follows.
+    /// Changes may have been missed. The current state follows; if it could not be read, it comes
+    /// after the next change.
     case resynchronized
     /// The node that was watched through failed. The watch goes on through another; nothing is
     /// missed unless ``resynchronized`` follows.
@@ -17,77 +19,74 @@ struct LatchWatch: Sendable {
     let calls: Calls
     let name: LatchName
     let ttl: Duration
-    let output: AsyncThrowingStream<WatchEvent, any Error>.Continuation
+    let output: WatchOutput
 
+    /// The first state must come about in time, or the reader is told; after that everything that
+    /// may pass is waited for.
     func run() async {
-        do {
-            var isFirst = true
-            while !Task.isCancelled {
-                let session = try await openSession(patient: !isFirst)
-                if !isFirst { output.yield(.resynchronized) }
-                isFirst = false
-                try await follow(session)
-            }
-            output.finish()
-        } catch {
-            output.finish(throwing: Task.isCancelled ? nil : error)
-        }
-    }
-
-    /// The first session must come about in time, or the caller is told; later ones are waited for.
-    private func openSession(patient: Bool) async throws -> Session {
-        while true {
+        while !Task.isCancelled {
             do {
-                return try await Session.open(calls: calls, name: name, ttl: ttl)
-            } catch let error as LatchError where patient && error.mayPass {
-                output.yield(.interrupted(error.description))
-                try await Task.sleep(for: calls.settings.maximumBackoff)
+                try await watchOnce()
+            } catch let error as LatchError where output.hasBegun && error.mayPass {
+                output.send(.interrupted(error.description))
+                try? await Task.sleep(for: calls.settings.maximumBackoff)
+            } catch {
+                return output.finish(throwing: Task.isCancelled ? nil : error)
             }
         }
+        output.finish(throwing: nil)
     }
 
-    private func follow(_ session: Session) async throws {
-        let reporter = WatchReporter(session: session, output: output)
-        try await reporter.reportCurrent()
-        let end = await session.run(first: nil) { await reporter.report($0) }
-        switch end {
-        case .unknown: break
-        case .deadlinePassed:
-            output.yield(.interrupted("no keep-alive was acknowledged for a whole TTL"))
-        case .failed(let error): throw error
-        case .cancelled:
-            // This task is cancelled; the closing must not be.
-            await Task { try? await session.close(within: .seconds(1)) }.value
+    /// Watches through one session, to its end.
+    private func watchOnce() async throws {
+        let session = try await Session.open(calls: calls, name: name, ttl: ttl)
+        do {
+            if output.hasBegun { output.send(.resynchronized) }
+            let reporter = WatchReporter(session: session, output: output)
+            try await reporter.reportCurrent()
+            let end = await session.run { event in
+                await reporter.report(event)
+                return true
+            }
+            switch end {
+            case .unknown: return
+            case .deadlinePassed:
+                output.send(.interrupted("no keep-alive was acknowledged for a whole TTL"))
+            case .failed(let error): throw error
+            case .stopped, .cancelled: break
+            }
+        } catch {
+            await session.abandon()
+            throw error
         }
+        await session.abandon()
     }
 }
 
 /// Turns the events of one session into those of a watch.
 private actor WatchReporter {
     private let session: Session
-    private let output: AsyncThrowingStream<WatchEvent, any Error>.Continuation
+    private let output: WatchOutput
     private var last: LatchInfo?
 
-    init(session: Session, output: AsyncThrowingStream<WatchEvent, any Error>.Continuation) {
+    init(session: Session, output: WatchOutput) {
         self.session = session
         self.output = output
     }
 
     /// The state before the first event. The stream opened after it starts where it ends.
     func reportCurrent() async throws {
-        let name = session.name
-        let response = try await session.calls.perform(session.calls.plan) {
-            try await $0.latch(name)
-        }
+        let response = try await session.read()
         session.book.withLock { $0.noteIndex(response.index) }
         emit(LatchInfo(response.latch, index: response.index))
     }
 
     func report(_ event: SessionEvent) async {
         switch event {
-        case .interrupted(let error): output.yield(.interrupted(error.description))
+        case .began, .moved: break
+        case .interrupted(let error): output.send(.interrupted(error.description))
         case .resynchronized:
-            output.yield(.resynchronized)
+            output.send(.resynchronized)
             last = nil
             // Failing that, the next change tells the state.
             try? await reportCurrent()
@@ -110,22 +109,26 @@ private actor WatchReporter {
     }
 
     private func emit(_ info: LatchInfo) {
-        if let last, last.term == info.term, last.holder == info.holder,
-            last.participants == info.participants
+        // The holder is the first of the participants.
+        if let last, last.term == info.term,
+            last.participants.elementsEqual(info.participants, by: { $0.hasSameBytes(as: $1) })
         {
             return
         }
         last = info
-        output.yield(.state(info))
+        output.send(.state(info))
     }
 }
 
 extension LatchError {
-    /// The same call may work later.
+    /// A watch that goes on may come through. That the latch is not found means that it was deleted
+    /// under the watch, whose next session makes it exist again.
     var mayPass: Bool {
         switch code {
-        case .unreachable, .noLeader, .overloaded, .outcomeUnknown, .refused, .sessionLost: true
-        case .invalidArgument, .notFound, .participantInUse, .shutDown: false
+        case .unreachable, .noLeader, .overloaded, .outcomeUnknown, .refused, .sessionLost,
+            .notFound:
+            true
+        case .invalidArgument, .participantInUse, .shutDown: false
         }
     }
 }

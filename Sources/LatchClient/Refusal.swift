@@ -50,18 +50,25 @@ package enum RefusalReason: Hashable, Sendable {
 struct Refusal: Error, Sendable {
     let reason: RefusalReason
     let message: String
+    /// The log index at which the state machine refused; 0 if the request is in no log.
+    let index: UInt64
 
-    init(_ reason: RefusalReason, _ message: String) {
+    init(_ reason: RefusalReason, _ message: String, index: UInt64 = 0) {
         self.reason = reason
         self.message = message
+        self.index = index
     }
 
+    /// The refusal is the stored answer to its request id: a repetition with the same id gets it
+    /// again, for ever. What is not worth a repetition needs no other id.
+    var spendsRequestID: Bool { index > 0 && reason == .overloaded }
+
     /// Reads `latchd-reason` and `latchd-message`; nil if there is no reason.
-    init?(trailers: Metadata) {
+    init?(trailers: Metadata, index: UInt64 = 0) {
         guard let reason = trailers[stringValues: "latchd-reason"].first(where: { _ in true })
         else { return nil }
         let message = trailers[stringValues: "latchd-message"].first(where: { _ in true })
-        self.init(RefusalReason(reason), message.map(percentDecoded) ?? reason)
+        self.init(RefusalReason(reason), message.map(percentDecoded) ?? reason, index: index)
     }
 }
 

@@ -14,12 +14,15 @@ enum EventsEnd: Sendable {
     case refused(Refusal)
     /// It can never work.
     case failed(LatchError)
+    /// The user wants no more.
+    case stopped
     /// The transport ended without CLOSE_STREAM.
     case broken(LatchError.Code, String)
 }
 
 extension Session {
-    typealias Report = @Sendable (SessionEvent) async -> Void
+    /// Takes one event; false: the user is done with the session.
+    typealias Report = @Sendable (SessionEvent) async -> Bool
 
     /// Follows the latch's changes: opens the stream, reads it, and opens it again elsewhere when
     /// its node fails. The same stream (request id) is resumed as long as the servers have it, so
@@ -41,15 +44,16 @@ extension Session {
             case .another:
                 book.withLock { $0.forget(stream: stream) }
                 stream = book.withLock { $0.takeRequestID() }
-                await report(.resynchronized)
+                guard await report(.resynchronized) else { return .stopped }
             case .move(let leader):
                 wanted = leader
+                guard await report(.moved) else { return .stopped }
             case .again(let code, let reason):
                 calls.note(endpoint, failed: true)
                 if failures == 0 {
                     let attempt = LatchError.Attempt(endpoint: endpoint, reason: reason)
-                    await report(
-                        .interrupted(LatchError(code, "the stream broke", attempts: [attempt])))
+                    let error = LatchError(code, "the stream broke", attempts: [attempt])
+                    guard await report(.interrupted(error)) else { return .stopped }
                 }
             }
             // The first failure moves to another node at once.
@@ -77,6 +81,7 @@ extension Session {
         case .closed, .gap: return .another
         case .moved(let leader): return .move(leader)
         case .failed(let error): return .end(.failed(error))
+        case .stopped: return .end(.stopped)
         case .broken(let code, let reason): return .again(code, reason)
         case .refused(let refusal):
             switch refusal.reason {
@@ -169,8 +174,7 @@ extension Session {
         case .closeStream: return .closed
         case .openStream: return nil
         case .response:
-            await report(.latch(frame.latch, index: header.index))
-            return nil
+            return await report(.latch(frame.latch, index: header.index)) ? nil : .stopped
         case .UNRECOGNIZED: return nil
         }
     }

@@ -10,15 +10,22 @@ enum SessionEnd: Sendable {
     case deadlinePassed
     /// A node refused for a reason that will not go away.
     case failed(LatchError)
+    /// The user has no use for it any more.
+    case stopped
     case cancelled
 }
 
 /// What a running session tells its user, in order.
 enum SessionEvent: Sendable {
-    /// The state of the latch.
+    /// Keep-alives run; nothing was heard yet.
+    case began
+    /// The state of the latch. The task that tells it is cancelled when its node fails, so work
+    /// that must be done is taken up again at the event that follows.
     case latch(Atomix_Leader_Latch, index: UInt64)
     /// Changes may have been missed; a current state follows if there were any.
     case resynchronized
+    /// The stream of changes goes on through another node.
+    case moved
     /// The stream of changes broke; it will be opened again.
     case interrupted(LatchError)
 }
@@ -33,7 +40,7 @@ final class Session: Sendable {
     /// What carries the Events stream now.
     let carrier = Mutex<Carriage?>(nil)
 
-    private init(calls: Calls, name: LatchName, schedule: KeepAliveSchedule, book: SessionBook) {
+    init(calls: Calls, name: LatchName, schedule: KeepAliveSchedule, book: SessionBook) {
         self.calls = calls
         self.name = name
         self.schedule = schedule
@@ -41,12 +48,13 @@ final class Session: Sendable {
     }
 
     /// Creates a session. A Create whose answer got lost leaves a session without participants,
-    /// which expires.
+    /// which expires. The servers count whole milliseconds, so the rest of `ttl` is dropped.
     static func open(calls: Calls, name: LatchName, ttl: Duration) async throws -> Session {
         guard ttl >= KeepAliveSchedule.shortest, ttl <= KeepAliveSchedule.longest else {
             throw LatchError(
                 .invalidArgument, "the TTL must be between 10 ms and 24 h, not \(ttl)")
         }
+        let ttl = Duration.milliseconds(milliseconds(ttl))
         let schedule = KeepAliveSchedule(ttl: ttl, longestAttempt: calls.settings.attemptTimeout)
         let request = Atomix_Leader_CreateRequest.with {
             $0.header.name = .with {
@@ -70,32 +78,55 @@ final class Session: Sendable {
     var deadline: ContinuousClock.Instant { book.withLock { $0.deadline } }
 
     /// Adds `participant` to the latch and returns its state right after. Retries keep the request
-    /// id, so it is done once.
+    /// id, so it is done once; only when the state machine refused it (a limit), which settles that
+    /// id, does the next try take another.
     func join(_ participant: String) async throws -> Atomix_Leader_Latch {
-        let requestID = book.withLock { $0.takeRequestID() }
-        let request = Atomix_Leader_LatchRequest.with {
-            $0.header = commandHeader(requestID)
-            $0.participantID = participant
+        let current = Mutex(book.withLock { $0.takeRequestID() })
+        let response = try await calls.perform(calls.plan) { attempt in
+            let requestID = current.withLock { $0 }
+            let request = Atomix_Leader_LatchRequest.with {
+                $0.header = self.commandHeader(requestID)
+                $0.participantID = participant
+            }
+            do {
+                return try await attempt.join(request)
+            } catch let refusal as Refusal where refusal.spendsRequestID {
+                let next = self.book.withLock { book in
+                    book.answered(requestID: requestID, index: refusal.index)
+                    return book.takeRequestID()
+                }
+                current.withLock { $0 = next }
+                throw refusal
+            }
         }
-        let response = try await calls.perform(calls.plan) { try await $0.join(request) }
+        let requestID = current.withLock { $0 }
         book.withLock { $0.answered(requestID: requestID, index: response.header.index) }
         return response.latch
     }
 
-    /// Keeps the session alive and reports the latch's changes until it ends or the task is
-    /// cancelled.
+    /// The state of the latch, linearizable.
+    func read() async throws -> Latchd_V1_GetLatchResponse {
+        let name = name
+        return try await calls.perform(calls.plan) { try await $0.latch(name) }
+    }
+
+    /// Keeps the session alive and reports the latch's changes until it ends or the
+    /// task is cancelled.
+    /// - Parameters:
+    ///   - onEnd: told the end at once; the result comes when everything that ran has stopped.
+    ///   - onEvent: told every event, in order.
     func run(
-        first: (latch: Atomix_Leader_Latch, index: UInt64)?,
-        onEvent: @escaping @Sendable (SessionEvent) async -> Void
+        onEnd: (SessionEnd) -> Void = { _ in }, onEvent: @escaping Report
     ) async -> SessionEnd {
         await withTaskGroup(of: SessionEnd.self) { group in
             group.addTask { await self.keepAlive() }
             group.addTask { await self.watchDeadline() }
             group.addTask {
-                if let first { await onEvent(.latch(first.latch, index: first.index)) }
+                guard await onEvent(.began) else { return .stopped }
                 return await self.followEvents(onEvent)
             }
             let end = await group.next() ?? .cancelled
+            onEnd(end)
             group.cancelAll()
             return end
         }
@@ -108,6 +139,12 @@ final class Session: Sendable {
         plan.timeout = min(timeout, calls.settings.timeout)
         plan.attemptTimeout = min(plan.attemptTimeout, plan.timeout / 2)
         _ = try await calls.perform(plan) { try await $0.close(request) }
+    }
+
+    /// Tries once more to end the session, so that nobody has to wait for its TTL; also for a
+    /// caller that is cancelled.
+    func abandon() async {
+        await Task { try? await self.close(within: self.calls.settings.attemptTimeout) }.value
     }
 
     // MARK: Headers
@@ -151,6 +188,8 @@ final class Session: Sendable {
 
     private func keepAlive() async -> SessionEnd {
         while true {
+            // After a suspension of the machine this may run before the task that waits for it.
+            if clock.now >= deadline { return .deadlinePassed }
             let next = book.withLock { $0.renewedAt } + schedule.period
             do {
                 try await Task.sleep(until: next, clock: clock)
@@ -162,8 +201,8 @@ final class Session: Sendable {
             } catch is CancellationError {
                 return .cancelled
             } catch {
-                // Not acknowledged: the next turn tries at once, until the deadline ends the
-                // session.
+                // Not acknowledged: the next turn tries at once, until the deadline
+                // ends the session.
                 do { try await Task.sleep(for: schedule.backoff.maximum, clock: clock) } catch {
                     return .cancelled
                 }
@@ -177,20 +216,20 @@ final class Session: Sendable {
         plan.timeout = schedule.ttl
         plan.attemptTimeout = schedule.attemptTimeout
         plan.backoff = schedule.backoff
-        // The node that carries the stream is asked first: if it does not answer, the stream is cut
-        // too.
+        // The node that carries the stream is asked first: if it does not answer, the stream
+        // is cut too.
         plan.wanted = carrier.withLock { $0?.endpoint }
         plan.onFailure = { [weak self] endpoint in self?.suspect(endpoint) }
         try await calls.perform(plan) { attempt in
             let request = Atomix_Leader_KeepAliveRequest.with { $0.header = self.keepAliveHeader() }
             let sentAt = self.clock.now
             _ = try await attempt.keepAlive(request)
-            self.book.withLock { $0.renewed(sentAt: sentAt) }
+            self.book.withLock { $0.renewed(sentAt: sentAt, now: self.clock.now) }
         }
     }
 
-    /// `endpoint` does not answer keep-alives, so a stream that it carries may be dead without a
-    /// sign.
+    /// `endpoint` does not answer keep-alives, so a stream that it carries may be dead
+    /// without a sign.
     private func suspect(_ endpoint: Endpoint) {
         let carriage = carrier.withLock { $0 }
         if let carriage, carriage.endpoint == endpoint { carriage.cut() }

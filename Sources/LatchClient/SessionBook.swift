@@ -2,12 +2,14 @@
 ///
 /// Request ids are one counter for Latch and Events (section 4 of the Atomix contract). The
 /// deadline counts from the moment at which an acknowledged keep-alive was *sent*: the servers
-/// count from a later one, so they never end the session before it.
+/// count from a later one, so they never end the session before it. A session whose deadline has
+/// passed is lost for good, whatever is acknowledged after that.
 package struct SessionBook: Sendable {
     package typealias Instant = ContinuousClock.Instant
 
     package let sessionID: UInt64
-    package let ttl: Duration
+    /// From sending an acknowledged keep-alive to the deadline.
+    private let life: Duration
     /// The session is certainly alive until then.
     package private(set) var deadline: Instant
     /// When the last acknowledged keep-alive (or Create) was sent.
@@ -24,10 +26,10 @@ package struct SessionBook: Sendable {
     /// - Parameter sentAt: when the answered Create was sent.
     package init(sessionID: UInt64, index: UInt64, ttl: Duration, sentAt: Instant) {
         self.sessionID = sessionID
-        self.ttl = ttl
+        life = KeepAliveSchedule.certainLife(ofTTL: ttl)
         highestIndex = index
         renewedAt = sentAt
-        deadline = sentAt + ttl
+        deadline = sentAt + life
     }
 
     /// The id for the session's next command.
@@ -46,12 +48,13 @@ package struct SessionBook: Sendable {
         highestIndex = max(highestIndex, index)
     }
 
-    /// A keep-alive that was sent at `sentAt` was acknowledged. Acknowledgements may come out of
-    /// order.
-    package mutating func renewed(sentAt: Instant) {
-        guard sentAt > renewedAt else { return }
+    /// A keep-alive that was sent at `sentAt` is known at `now` to be acknowledged.
+    /// Acknowledgements may come out of order. One that comes after the deadline changes nothing:
+    /// the loss may have been told, and nobody holds again what was lost.
+    package mutating func renewed(sentAt: Instant, now: Instant) {
+        guard now < deadline, sentAt > renewedAt else { return }
         renewedAt = sentAt
-        deadline = sentAt + ttl
+        deadline = sentAt + life
     }
 
     /// What a frame means for the stream's reader.
@@ -87,10 +90,9 @@ package struct SessionBook: Sendable {
         if answeredRequestID == stream { answeredRequestID -= 1 }
     }
 
-    /// Streams to list in a keep-alive or Close: those with an id of at most ``answeredRequestID``,
-    /// ascending.
+    /// Streams to list in a keep-alive or Close, in ascending id. None is above
+    /// ``answeredRequestID``: the first frame of a stream answers its request.
     package var acknowledgements: [(stream: UInt64, responseID: UInt64)] {
-        streams.filter { $0.key <= answeredRequestID }.sorted { $0.key < $1.key }
-            .map { (stream: $0.key, responseID: $0.value) }
+        streams.sorted { $0.key < $1.key }.map { (stream: $0.key, responseID: $0.value) }
     }
 }

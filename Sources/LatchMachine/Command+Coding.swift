@@ -28,8 +28,8 @@ extension Command {
         }
     }
 
-    /// The command's bytes: its code, then its fields in the order of declaration, integers big-
-    /// endian. Every command has exactly one encoding.
+    /// The command's bytes: its code, then its fields in the order of declaration, integers
+    /// big-endian. Every command has exactly one encoding.
     package func encoded() -> [UInt8] {
         var writer = ByteWriter(reservingCapacity: 128)
         write(to: &writer)
@@ -48,8 +48,9 @@ extension Command {
     func write(to writer: inout ByteWriter) {
         writer.write(code.rawValue)
         switch self {
-        case .leaderElected(let grace):
+        case .leaderElected(let grace, let incarnation):
             writer.write(grace)
+            writer.write(incarnation)
         case .openSession(let name, let timeout):
             writer.write(name)
             writer.write(timeout)
@@ -90,7 +91,9 @@ extension Command {
         }
         switch code {
         case .leaderElected:
-            self = .leaderElected(graceMilliseconds: try reader.readNumber("grace"))
+            self = .leaderElected(
+                graceMilliseconds: try reader.readNumber("grace"),
+                incarnation: try reader.read(UInt16.self, "incarnation"))
         case .openSession:
             self = .openSession(
                 try reader.readPrimitiveName(),

@@ -1,8 +1,8 @@
 /// What one log entry asks the machine to do.
 package enum Command: Hashable, Sendable {
-    /// A new leader's first entry: starts the grace for clients to find it (log time, §4 of the
-    /// design).
-    case leaderElected(graceMilliseconds: UInt64)
+    /// A new leader's first entry. It starts the grace for clients to find it, in log time, and
+    /// raises the incarnation in fencing tokens to the one that the leader is configured with.
+    case leaderElected(graceMilliseconds: UInt64, incarnation: UInt16 = 0)
     case openSession(PrimitiveName, timeoutMilliseconds: UInt64)
     /// Keep-alives that arrived together. Each is looked at alone, in this order.
     case renew([Renewal])
@@ -10,8 +10,7 @@ package enum Command: Hashable, Sendable {
     case closeSession(PrimitiveName, SessionID)
     /// Removes the whole primitive with its sessions, whoever asks (S10).
     case deletePrimitive(PrimitiveName)
-    /// Joins the latch. Request id 0 is applied at once, unsequenced and without deduplication
-    /// (Q4).
+    /// Joins the latch. Request id 0 is applied at once, neither sequenced nor remembered (Q4).
     case latch(PrimitiveName, SessionID, requestID: UInt64, participant: String)
     /// Opens or re-opens an Events stream whose id is `requestID` (section 8). `index` is the
     /// client's highest seen.
@@ -57,8 +56,7 @@ package struct StreamAcknowledgement: Hashable, Sendable {
 /// A session the leader believes to be past its deadline, as it stood when the leader looked.
 package struct Expiry: Hashable, Sendable {
     package let session: SessionID
-    /// The deadline that had passed, in log time. A renewal since then has moved it: the session
-    /// lives.
+    /// The deadline that had passed, in log time. If a renewal has moved it, the session lives.
     package let deadlineMilliseconds: UInt64
     package init(session: SessionID, deadlineMilliseconds: UInt64) {
         self.session = session
@@ -68,8 +66,7 @@ package struct Expiry: Hashable, Sendable {
 
 /// The payload of one log entry: a command, who waits for its outcome, and when it was appended.
 package struct LogRecord: Hashable, Sendable {
-    /// The server whose client asked, and that server's number for the call; (0, 0) if nobody
-    /// waits.
+    /// The server whose client asked, and its number for the call; (0, 0) if nobody waits.
     package let origin: UInt16
     package let number: UInt64
     /// The leader's log time when it appended the entry, in milliseconds.

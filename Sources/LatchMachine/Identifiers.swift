@@ -21,8 +21,7 @@ package struct PrimitiveName: Hashable, Comparable, Sendable, CustomStringConver
         name.hashBytes(into: &hasher)
     }
 
-    /// Byte order of the UTF-8 forms, namespace first: the same on every machine, whatever its
-    /// locale.
+    /// Byte order of the UTF-8 forms, namespace first: the same in every locale.
     package static func < (left: Self, right: Self) -> Bool {
         if left.namespace.utf8.elementsEqual(right.namespace.utf8) {
             return left.name.utf8.lexicographicallyPrecedes(right.name.utf8)
@@ -33,8 +32,7 @@ package struct PrimitiveName: Hashable, Comparable, Sendable, CustomStringConver
     package var description: String { "\(namespace)/\(name)" }
 }
 
-/// A session's number: the log index of the entry that opened it, so never reused. Zero is no
-/// session.
+/// A session's number: the log index of the entry that opened it, so never reused. Zero is none.
 package typealias SessionID = UInt64
 
 /// One Events stream: the session and the request id that opened it.
@@ -75,8 +73,7 @@ package struct LatchState: Hashable, Sendable {
     }
 }
 
-/// The bounds that replicated state obeys. They decide what `apply` does, so they are equal on
-/// every node.
+/// The bounds that replicated state obeys. They decide what `apply` does: equal on every node.
 package struct Limits: Hashable, Sendable {
     package var sessions = 200_000
     package var primitives = 200_000

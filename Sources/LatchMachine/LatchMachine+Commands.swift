@@ -2,8 +2,9 @@ import HashTreeCollections
 
 /// Sequenced commands, each applied once (section 4).
 extension LatchMachine {
-    /// Takes a command in: applies it, holds it, or answers it as before. `key.stream` is its
-    /// request id.
+    /// Takes a command in: applies it, holds it, or answers it as before.
+    ///
+    /// `key.stream` is its request id.
     mutating func sequence(
         _ content: CommandContent, _ name: PrimitiveName, _ key: StreamKey, _ step: inout Step
     ) -> Answer {
@@ -24,8 +25,7 @@ extension LatchMachine {
             step.outcomes.append(.streamTaken(key))
             return replay(key, of: name)
         case .apply:
-            // A stream opened here is answered below, with all that the rest of the entry brings
-            // it.
+            // A stream opened here is answered below, with all that the entry brings it.
             if case .openStream = content { step.unansweredStream = key }
             let answer = perform(content, name, key, &step)
             releaseHeld(of: key.session, name, &step)
@@ -45,8 +45,7 @@ extension LatchMachine {
         releaseHeld(of: id, name, &step)
     }
 
-    /// Applies the held commands that are next now, in order of id, all at this entry's index (Q1,
-    /// Q3).
+    /// Applies the held commands that are next now, in order, at this entry's index (Q1, Q3).
     private mutating func releaseHeld(
         of id: SessionID, _ name: PrimitiveName, _ step: inout Step
     ) {
@@ -57,8 +56,7 @@ extension LatchMachine {
         }
     }
 
-    /// Q4: request id 0 is applied at once and not remembered. A stream cannot be: its id is its
-    /// name.
+    /// Q4: request id 0 is applied at once and not remembered. A stream needs its id as a name.
     private mutating func performUnsequenced(
         _ content: CommandContent, _ name: PrimitiveName, _ key: StreamKey, _ step: inout Step
     ) -> Answer {
@@ -70,7 +68,8 @@ extension LatchMachine {
         }
     }
 
-    /// Applies the session's next command and remembers its answer.
+    /// Applies the session's next command and remembers its answer, a refusal too: were it tried
+    /// again under its id, a copy that comes late could join the latch behind the client's back.
     private mutating func perform(
         _ content: CommandContent, _ name: PrimitiveName, _ key: StreamKey, _ step: inout Step
     ) -> Answer {
@@ -106,7 +105,7 @@ extension LatchMachine {
             return .refused(
                 .limit("participants: a latch has at most \(limits.participantsPerLatch)"))
         case nil:
-            // A live session's primitive exists: `checkInvariants` looks at that.
+            // A live session's primitive exists: `brokenInvariants` looks at that.
             return .refused(.unknownSession)
         }
         return .latched(state.primitives[name]?.latch ?? LatchState(), index: step.index)

@@ -41,6 +41,9 @@ extension LatchMachine {
         if let newest = primitive.ring.newest, newest.state != latch {
             broken.append("\(name): the newest event is not the state")
         }
+        if latch.fencingToken > state.fencingToken(at: lastApplied) {
+            broken.append("\(name): the token is ahead of the log (I14)")
+        }
         if primitive.owners.count > limits.participantsPerLatch
             || primitive.ring.events.count > limits.eventsPerLatch
         {
@@ -58,8 +61,7 @@ extension LatchMachine {
         }
         for stream in session.streams {
             let key = StreamKey(session: id, stream: stream.id)
-            let listed = primitive.cursors.from(StreamCursor(key: key, offset: 0))
-            var cursors = listed
+            var cursors = primitive.cursors.from(StreamCursor(key: key, offset: 0))
             guard let cursor = cursors.next(), cursor.key == key, cursor.offset == stream.offset
             else {
                 broken.append("\(name): stream \(key) gets no events")

@@ -37,8 +37,7 @@ extension LatchMachine {
             deadlineMilliseconds: deadline, acknowledged: renewal.acknowledgedRequestID)
         guard !session.streams.isEmpty else { return true }
         for listed in renewal.streams { acknowledge(listed, in: id, of: renewal.primitive) }
-        // E5: not listing a stream is how a client cancels a watch. One opened later is none it
-        // knows.
+        // E5: a client cancels a watch by not listing it. One opened later it does not know yet.
         for stream in session.streams where stream.id <= renewal.acknowledgedRequestID {
             if renewal.streams.contains(where: { $0.stream == stream.id }) { continue }
             closeStream(StreamKey(session: id, stream: stream.id), of: renewal.primitive, &step)

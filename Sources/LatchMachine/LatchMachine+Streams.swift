@@ -25,7 +25,8 @@ extension LatchMachine {
     }
 
     /// The answer to an Events call: every frame not yet acknowledged (E4). If the ring has lost
-    /// one of them the stream ends here, with a refusal: never a silent gap (E8, L20).
+    /// one of them the stream ends here, with a refusal: never a silent gap (E8, L20). Its id is
+    /// spent, as that of any command whose answer is gone (Q2): the client opens a new stream.
     mutating func replay(_ key: StreamKey, of name: PrimitiveName) -> Answer {
         let session = state.sessions[key.session]
         if let position = session?.streamPosition(of: key.stream),
@@ -35,15 +36,7 @@ extension LatchMachine {
             return .streamOpened(key, replay: frames)
         }
         removeStream(key, of: name)
-        let refusal = Rejection.limit(
-            "events: the latch keeps its last \(limits.eventsPerLatch) at most, and the stream is "
-                + "further behind")
-        state.sessions[key.session]?.store(
-            StoredAnswer(
-                requestID: key.stream, content: .openStream(index: 0),
-                result: .refused(refusal)),
-            limits: limits)
-        return .refused(refusal)
+        return .refused(.alreadyAcknowledged)
     }
 
     /// Every frame of a stream after `responseID`, in order; none if it has them all. Nil if there

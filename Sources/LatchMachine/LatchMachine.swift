@@ -1,8 +1,6 @@
-package import BinaryCoding
 import HashTreeCollections
 
-/// Applies: sessions, latches and streams as a deterministic function of the log (§4 of the
-/// design).
+/// Applies: sessions, latches and streams as a deterministic function of the log.
 ///
 /// The same entries give the same state, outcomes and digest on every server: no clock, no
 /// randomness, no hash order. Time is what the entries say.
@@ -13,9 +11,8 @@ package struct LatchMachine: Sendable {
 
     /// An empty machine.
     ///
-    /// - Parameter incarnation: the high 16 bits of every fencing token; higher after a restore of
-    /// a
-    ///   backup, so that tokens grow although log indexes went back.
+    /// - Parameter incarnation: the high 16 bits of every fencing token until an entry raises them;
+    ///   higher after a restore of a backup, so that tokens grow although log indexes went back.
     package init(incarnation: UInt16 = 0, limits: Limits = .standard) {
         state = ReplicatedState(incarnation: incarnation)
         self.limits = limits
@@ -34,14 +31,14 @@ package struct LatchMachine: Sendable {
     /// The log time reached, in milliseconds.
     package var logTimeMilliseconds: UInt64 { state.time.nowMilliseconds }
     /// A rolling digest over the index, content and outcomes of every entry applied since the
-    /// beginning of the log. No-ops are not in it.
+    /// beginning of the log. No-ops are not in it, nor entries that hold no record.
     package var digest: UInt64 { state.digest.value }
     /// Sessions that are open.
     package var sessionCount: Int { state.sessions.count }
     /// Primitives that exist.
     package var primitiveCount: Int { state.primitives.count }
 
-    /// Passes over a Raft no-op, or several, up to `index`.
+    /// Passes over Raft no-ops and entries that hold no record, one or several, up to `index`.
     package mutating func skip(to index: UInt64) {
         precondition(index >= lastApplied, "State Machine Safety: entries are applied in order")
         state.lastApplied = index
@@ -49,7 +46,7 @@ package struct LatchMachine: Sendable {
 
     /// Applies the entry at `index` and appends what it means for those who wait.
     ///
-    /// Indexes ascend; those of no-ops may be left out or passed to ``skip(to:)``.
+    /// Indexes ascend; those of entries that hold no record are left out or go to ``skip(to:)``.
     package mutating func apply(
         _ record: LogRecord, at index: UInt64, into outcomes: inout [Outcome]
     ) {
@@ -70,24 +67,6 @@ package struct LatchMachine: Sendable {
         swap(&step.outcomes, &outcomes)
     }
 
-    /// Applies an entry's bytes and returns the record they hold.
-    ///
-    /// - Throws: If they hold none. The entry is then passed over, alike on all servers.
-    @discardableResult
-    package mutating func applyEncoded(
-        _ bytes: [UInt8], at index: UInt64, into outcomes: inout [Outcome]
-    ) throws(DecodingFailure) -> LogRecord {
-        let record: LogRecord
-        do {
-            record = try LogRecord(decoding: bytes)
-        } catch {
-            skip(to: index)
-            throw error
-        }
-        apply(record, at: index, into: &outcomes)
-        return record
-    }
-
     /// What applying one entry has brought so far.
     struct Step {
         let index: UInt64
@@ -99,8 +78,9 @@ package struct LatchMachine: Sendable {
 
     private mutating func perform(_ command: Command, _ step: inout Step) -> Answer {
         switch command {
-        case .leaderElected(let grace):
+        case .leaderElected(let grace, let incarnation):
             state.time.beginGrace(milliseconds: grace)
+            state.incarnation = max(state.incarnation, incarnation)
             return .done
         case .openSession(let name, let timeout):
             return openSession(name, timeoutMilliseconds: timeout, step)

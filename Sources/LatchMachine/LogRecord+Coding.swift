@@ -28,8 +28,8 @@ extension LogRecord {
         return writer.bytes
     }
 
-    /// Reads what ``encoded()`` or ``encode(origin:number:logTimeMilliseconds:encodedCommand:)``
-    /// wrote.
+    /// Reads what ``encoded()`` wrote, or
+    /// ``encode(origin:number:logTimeMilliseconds:encodedCommand:)``.
     ///
     /// - Throws: If the bytes are anything else.
     package init(decoding bytes: [UInt8]) throws(DecodingFailure) {

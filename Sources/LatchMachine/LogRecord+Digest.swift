@@ -10,8 +10,9 @@ extension RollingDigest {
     private mutating func fold(_ command: Command) {
         fold(UInt64(command.code.rawValue))
         switch command {
-        case .leaderElected(let grace):
+        case .leaderElected(let grace, let incarnation):
             fold(grace)
+            fold(UInt64(incarnation))
         case .openSession(let name, let timeout):
             fold(name)
             fold(timeout)

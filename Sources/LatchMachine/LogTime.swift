@@ -1,5 +1,4 @@
-/// The time that sessions live in: milliseconds that pass only while a leader stamps entries (S5,
-/// S7).
+/// The time that sessions live in: it passes only while a leader stamps entries (S5, S7).
 struct LogTime: Sendable {
     /// The highest stamp applied. Never goes back.
     private(set) var nowMilliseconds: UInt64 = 0

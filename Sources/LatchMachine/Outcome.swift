@@ -1,5 +1,4 @@
-/// What applying one entry means for those who wait. In order: stream frames before the answer
-/// (section 8).
+/// What applying one entry means for those who wait, stream frames before the answer (section 8).
 package enum Outcome: Hashable, Sendable {
     /// The answer to the call that this entry carries; the last outcome of its entry.
     case answer(Answer)
@@ -27,8 +26,7 @@ package enum Answer: Hashable, Sendable {
     /// latch: the state right after the command, and the index at which it was applied (Q1: on a
     /// retry the first one).
     case latched(LatchState, index: UInt64)
-    /// openStream: frames not yet acknowledged, in order, OPEN_STREAM first if it is among them
-    /// (E4).
+    /// openStream: frames not yet acknowledged, in order, OPEN_STREAM included (E4).
     case streamOpened(StreamKey, replay: [Frame])
     /// latch, openStream: waits for the ids before it. The answer comes as `.heldAnswer`.
     case held

@@ -66,11 +66,11 @@ struct Primitive: Sendable {
         ring.append(LatchEvent(index: index, state: latch), limits: limits)
     }
 
-    /// The oldest participant holds the latch from now on. With none left the term stays (section
-    /// 5).
+    /// The oldest participant holds the latch from now on. With none left the term stays.
     private mutating func grant(token: UInt64) {
         latch.holder = latch.participants.first
         guard latch.holder != nil else { return }
+        precondition(token > latch.fencingToken, "I14: a fencing token only ever grows")
         latch.term &+= 1
         latch.fencingToken = token
     }

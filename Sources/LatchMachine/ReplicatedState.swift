@@ -2,7 +2,8 @@ import HashTreeCollections
 
 /// Everything that is equal on all servers at equal indexes, in structures whose copy is O(1).
 struct ReplicatedState: Sendable {
-    let incarnation: UInt16
+    /// The high 16 bits of every fencing token. Never goes back.
+    var incarnation: UInt16
     var lastApplied: UInt64 = 0
     var time = LogTime()
     var digest = RollingDigest()
@@ -15,7 +16,12 @@ struct ReplicatedState: Sendable {
         self.incarnation = incarnation
     }
 
-    /// The token of a grant by the entry at `index`: it grows with the index, so for ever (I14).
+    /// No log gets past this index: at a million entries a second it takes four years, and a
+    /// snapshot beyond it is refused. So an index fits into its 48 bits of a token.
+    static let highestSnapshotIndex: UInt64 = 1 << 47
+
+    /// The token of a grant by the entry at `index`: it grows with the index, and the incarnation
+    /// never goes back, so for ever (I14).
     func fencingToken(at index: UInt64) -> UInt64 {
         UInt64(incarnation) << 48 | (index & 0xFFFF_FFFF_FFFF)
     }

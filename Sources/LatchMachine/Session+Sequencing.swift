@@ -91,8 +91,7 @@ extension Session {
     }
 
     /// Q5: the client acknowledges its highest answered id, not a prefix, so one keep-alive is no
-    /// proof that a lower id was answered. Answers go at the keep-alive after the one that covered
-    /// them.
+    /// proof that a lower id was answered. Answers go at the keep-alive after that one.
     private mutating func acknowledge(upTo requestID: UInt64) {
         let covered = answers.lowerBound { $0.requestID <= acknowledgedRequestID }
         if covered > 0 { answers.removeFirst(covered) }

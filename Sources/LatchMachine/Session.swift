@@ -54,12 +54,7 @@ struct StoredAnswer: Sendable {
     let content: CommandContent
     let result: CommandResult
 
-    var answer: Answer {
-        switch result {
-        case .latched(let state, let index): .latched(state, index: index)
-        case .refused(let rejection): .refused(rejection)
-        }
-    }
+    var answer: Answer { result.answer }
 }
 
 /// What can be stored as an answer. An open stream needs none: its record answers its retries (E4).

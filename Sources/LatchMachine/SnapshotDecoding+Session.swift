@@ -59,7 +59,6 @@ struct NameTable {
                 VoidRange(first: try reader.readNumber("void"), last: try reader.readNumber("void"))
             )
         }
-        try session.checkOrder()
         return session
     }
 
@@ -111,32 +110,5 @@ extension ByteReader {
             throw .invalid(field: "stream", reason: "it is ahead of its latch")
         }
         return stream
-    }
-}
-
-extension Session {
-    /// Requires the order that the lists of a session promise.
-    fileprivate func checkOrder() throws(DecodingFailure) {
-        guard ascends(answers.map(\.requestID), from: 1, through: lastRequestID) else {
-            throw .invalid(field: "answers", reason: "they are not in order")
-        }
-        let firstHeld = lastRequestID.addingSaturated(2)
-        guard ascends(held.map(\.requestID), from: firstHeld, through: .max) else {
-            throw .invalid(field: "held commands", reason: "they are not in order")
-        }
-        guard ascends(streams.map(\.id), from: 1, through: lastRequestID) else {
-            throw .invalid(field: "streams", reason: "they are not in order")
-        }
-        guard acknowledgedRequestID <= lastRequestID else {
-            throw .invalid(field: "acknowledged request id", reason: "it is ahead of the last")
-        }
-        for void in voids where void.first > void.last || void.last > lastRequestID {
-            throw .invalid(field: "voids", reason: "they are not in order")
-        }
-    }
-
-    private func ascends(_ ids: [UInt64], from first: UInt64, through last: UInt64) -> Bool {
-        guard let lowest = ids.first, let highest = ids.last else { return true }
-        return lowest >= first && highest <= last && zip(ids, ids.dropFirst()).allSatisfy(<)
     }
 }

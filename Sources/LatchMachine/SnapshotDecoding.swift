@@ -3,17 +3,16 @@ import DequeModule
 import HashTreeCollections
 
 extension LatchMachine {
-    /// Restores what ``encodeSnapshot()`` wrote: incarnation, index, log time and digest are
-    /// inside.
+    /// Restores what ``encodeSnapshot()`` wrote: incarnation, index, log time and digest too.
     ///
-    /// - Throws: If the bytes are anything else: cut, damaged, of another version, or a state that
-    /// no
-    ///   log leads to.
+    /// - Throws: If the bytes are cut, damaged or of another version, or hold a state that breaks
+    ///   an order, a bound or an invariant that the machine relies on. What no log leads to and yet
+    ///   harms nothing may pass.
     package init(
         snapshot: [UInt8], limits: Limits = .standard
     ) throws(DecodingFailure) {
         let body = try Self.verifiedBody(of: snapshot)
-        var decoder = SnapshotDecoder()
+        var decoder = SnapshotDecoder(limits: limits)
         let state = try ByteReader.withReader(over: body) { reader throws(DecodingFailure) in
             try decoder.readState(from: &reader)
         }
@@ -41,8 +40,14 @@ extension LatchMachine {
 
 /// Reads the body of a snapshot and checks what the machine relies on.
 struct SnapshotDecoder {
+    /// What the state must be within: bounds may grow between two versions, never shrink.
+    let limits: Limits
     /// Every session with its deadline, for the expiry queue.
     private(set) var deadlines: [ExpiryQueue.Candidate] = []
+
+    init(limits: Limits) {
+        self.limits = limits
+    }
 
     mutating func readState(
         from reader: inout ByteReader
@@ -57,12 +62,19 @@ struct SnapshotDecoder {
         }
         var state = ReplicatedState(incarnation: try reader.read(UInt16.self, "incarnation"))
         state.lastApplied = try reader.readNumber("last applied")
+        guard state.lastApplied <= ReplicatedState.highestSnapshotIndex else {
+            throw .invalid(field: "last applied", reason: "no log is as long")
+        }
         state.time = LogTime(
             now: try reader.readNumber("log time"),
             graceStart: try reader.readNumber("grace start"),
             grace: try reader.readNumber("grace"))
+        guard state.time.graceStartMilliseconds <= state.time.nowMilliseconds else {
+            throw .invalid(field: "grace start", reason: "it is in the future")
+        }
         state.digest = RollingDigest(try reader.readNumber("digest"))
         let count = try reader.readCount("primitives", minimumBytesEach: 44)
+        try require(count, atMost: limits.primitives, "primitives")
         var names: [PrimitiveName] = []
         names.reserveCapacity(count)
         for _ in 0..<count {
@@ -73,6 +85,7 @@ struct SnapshotDecoder {
             names.append(name)
             try readPrimitive(name, into: &state, from: &reader)
         }
+        try require(state.sessions.count, atMost: limits.sessions, "sessions")
         state.names = SortedChunks(ascending: names)
         return state
     }
@@ -84,7 +97,9 @@ struct SnapshotDecoder {
         var latch = LatchState(
             term: try reader.readNumber("term"), fencingToken: try reader.readNumber("token"))
         var owners: [SessionID] = []
-        for _ in 0..<(try reader.readCount("participants", minimumBytesEach: 12)) {
+        let participants = try reader.readCount("participants", minimumBytesEach: 12)
+        try require(participants, atMost: limits.participantsPerLatch, "participants")
+        for _ in 0..<participants {
             latch.participants.append(try texts.readName(from: &reader))
             owners.append(try reader.readNumber("owner"))
         }
@@ -92,6 +107,7 @@ struct SnapshotDecoder {
         let newestNumber = try reader.read(UInt64.self, "newest event")
         var events: Deque<LatchEvent> = []
         let eventCount = try reader.readCount("events", minimumBytesEach: 28)
+        try require(eventCount, atMost: limits.eventsPerLatch, "events")
         events.reserveCapacity(eventCount)
         for _ in 0..<eventCount {
             events.append(
@@ -104,6 +120,7 @@ struct SnapshotDecoder {
             throw .invalid(field: "events", reason: "their number and count disagree")
         }
         let ring = EventRing(newestNumber: newestNumber, events: events)
+        try ring.check(against: latch, upTo: state)
         var primitive = Primitive(latch: latch, owners: owners, ring: ring)
         try readSessions(of: name, &primitive, &texts, into: &state, from: &reader)
         for owner in owners where !primitive.sessions.contains(owner) {
@@ -125,6 +142,7 @@ struct SnapshotDecoder {
             last = id
             let session = try texts.readSession(
                 of: name, newestEvent: primitive.ring.newestNumber, from: &reader)
+            try session.check(id, in: state, limits)
             guard state.sessions.updateValue(session, forKey: id) == nil else {
                 throw .invalid(field: "session", reason: "\(id) occurs twice")
             }

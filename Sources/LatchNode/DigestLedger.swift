@@ -14,8 +14,6 @@ struct DigestLedger {
         case diverged(at: LogIndex)
     }
 
-    /// Digests are compared at multiples of this index.
-    static let interval: UInt64 = 1_024
     /// Indexes kept: enough for a peer that is a little behind or ahead.
     private static let kept = 64
 

@@ -68,8 +68,10 @@ extension LatchNode {
     func dispatch(at now: Instant) {
         flushRenewals(at: now)
         if raft.role == .leader {
-            if !raft.isTransferring { takeWaiting() }
-            stepProposals(at: now)
+            if mayGrant {
+                if !raft.isTransferring { takeWaiting() }
+                stepProposals(at: now)
+            }
             guard !raft.isTransferring, reads.canBegin else { return }
             raft.step(.read(ReadID(reads.begin(at: now))), at: now, into: &effects)
         } else {

@@ -2,7 +2,6 @@ import BinaryCoding
 import LatchMachine
 import Logging
 import NIOCore
-import NIOPosix
 import PeerTransport
 import RaftCore
 import RaftStorage
@@ -13,7 +12,9 @@ extension LatchNode {
         let effects = self.effects
         self.effects = Effects()
         for decision in effects.decisions {
-            logger.debug("raft", metadata: ["decision": "\(decision)"])
+            logger.log(
+                level: decision.isAlarming ? .warning : .debug, "raft",
+                metadata: ["decision": "\(decision)"])
         }
         for envelope in effects.sendNow { send(envelope) }
         if let persist = effects.persist {
@@ -49,7 +50,7 @@ extension LatchNode {
                     return false
                 }
             }
-            if entry.index.rawValue.isMultiple(of: DigestLedger.interval),
+            if entry.index.rawValue.isMultiple(of: settings.digestEveryEntries),
                 !compareDigest(at: entry.index)
             {
                 return false
@@ -165,7 +166,7 @@ extension LatchNode {
     /// Replaces the machine by the leader's snapshot; false if the node had to halt.
     private func restore(_ snapshot: Snapshot) -> Bool {
         do {
-            machine = try LatchMachine(restoring: snapshot)
+            machine = try LatchMachine(restoring: snapshot, limits: settings.limits)
         } catch {
             let index = snapshot.lastIncludedIndex
             halt(.invariant("the installed snapshot of \(index) is not usable: \(error)"))
@@ -205,7 +206,7 @@ extension LatchNode {
         let image = machine.snapshotImage()
         let index = LogIndex(machine.lastApplied)
         let term = lastAppliedTerm
-        NIOSingletons.posixBlockingThreadPool.submit { [weak self] _ in
+        encodeSnapshot { [weak self] in
             let snapshot = Snapshot(
                 lastIncludedIndex: index, lastIncludedTerm: term, data: image.encoded())
             guard let self else { return }
@@ -247,8 +248,8 @@ extension LatchMachine {
     /// The machine as a snapshot holds it.
     ///
     /// - Throws: `DecodingFailure` if the bytes are no snapshot, or one of another index.
-    init(restoring snapshot: Snapshot) throws(DecodingFailure) {
-        try self.init(snapshot: snapshot.data)
+    init(restoring snapshot: Snapshot, limits: Limits) throws(DecodingFailure) {
+        try self.init(snapshot: snapshot.data, limits: limits)
         guard lastApplied == snapshot.lastIncludedIndex.rawValue else {
             throw .invalid(
                 field: "snapshot.lastApplied",

@@ -77,13 +77,24 @@ extension LatchNode {
             let retry = settings.gapTimeoutMilliseconds
             // While the fate of an earlier leader's entries is open, the missing id may yet come.
             let isSettled = raft.leader != nil && lastAppliedTerm == raft.currentTerm
-            for late in held.overdue(at: now, retryAfterMilliseconds: retry) where isSettled {
-                calls.add(
-                    .closeGap(late.session, requestID: late.stream), waiter: .nobody,
-                    deadline: now.advanced(byMilliseconds: settings.requestTimeoutMilliseconds))
+            if isSettled {
+                for late in held.overdue(at: now, retryAfterMilliseconds: retry) {
+                    calls.add(
+                        .closeGap(late.session, requestID: late.stream), waiter: .nobody,
+                        deadline: now.advanced(
+                            byMilliseconds: settings.requestTimeoutMilliseconds))
+                }
             }
         }
         takeSnapshotIfDue()
+    }
+
+    /// An idle follower need not be told of each commit at once: it saves two wake-ups a write.
+    func noteWhetherCommitIsAwaited() {
+        let isSettled = lastAppliedTerm == raft.currentTerm
+        raft.awaitsCommit =
+            !isSettled || calls.count > 0 || !reads.isEmpty || !held.isEmpty
+            || !subscribers.isEmpty
     }
 
     /// The next moment at which a turn has something to do.

@@ -20,7 +20,19 @@ extension LatchNode {
     private func propose(_ command: Command, for purpose: LeaderCommand) {
         let number = calls.takeNumber()
         leaderCommands[number] = purpose
-        proposals.append((settings.server, number, raft.currentTerm, command.encoded()))
+        let proposal = (settings.server, number, raft.currentTerm, command.encoded())
+        switch purpose {
+        // Before this turn's commands of clients: see `mayGrant`.
+        case .leaderElected: proposals.insert(proposal, at: 0)
+        case .expiry, .logTime: proposals.append(proposal)
+        }
+    }
+
+    /// Whether commands of clients may enter the log: every token granted from here on has the
+    /// incarnation of this configuration. After a restore it is raised by the leader's first entry,
+    /// and until that is on its way commands wait, since log indexes went back (I14).
+    var mayGrant: Bool {
+        machine.incarnation >= settings.incarnation || isProposed(.leaderElected)
     }
 
     private func isProposed(_ command: LeaderCommand) -> Bool {
@@ -34,8 +46,11 @@ extension LatchNode {
         let logTime = logClock.advance(to: now)
         guard graceTerm == raft.currentTerm else {
             if !isProposed(.leaderElected) {
-                let grace = settings.graceMilliseconds
-                propose(.leaderElected(graceMilliseconds: grace), for: .leaderElected)
+                propose(
+                    .leaderElected(
+                        graceMilliseconds: settings.graceMilliseconds,
+                        incarnation: settings.incarnation),
+                    for: .leaderElected)
             }
             return
         }

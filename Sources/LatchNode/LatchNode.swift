@@ -1,4 +1,4 @@
-import LatchMachine
+package import LatchMachine
 package import Logging
 package import NIOCore
 package import PeerTransport
@@ -15,15 +15,16 @@ package final class LatchNode: @unchecked Sendable {
     package let loop: any EventLoop
     package let settings: NodeSettings
     let logger: Logger
-    let storage: RaftStorage
-    let transport: PeerTransport
+    let storage: any NodeDisk
+    let transport: any PeerLinks
+    let encodeSnapshot: SnapshotEncoder
     let inbox: Inbox
     private let published: Mutex<NodeStatus>
     private let onHalt: @Sendable (HaltReason) -> Void
 
     // Everything below is touched on `loop` only.
-    var raft: Raft
-    var machine: LatchMachine
+    package internal(set) var raft: Raft
+    package internal(set) var machine: LatchMachine
     var effects = Effects()
     var outcomes: [Outcome] = []
     var outbox = Outbox()
@@ -60,7 +61,7 @@ package final class LatchNode: @unchecked Sendable {
     var lastSnapshotIndex: UInt64
 
     private let started: NIODeadline
-    private var isRunning = false
+    private(set) var isRunning = false
     private var retirement: EventLoopPromise<Void>?
     private var wakeUp: Scheduled<Void>?
     private var wakeUpAt: Instant?
@@ -70,6 +71,8 @@ package final class LatchNode: @unchecked Sendable {
     private var isPublicationDue = false
     private static let publicationInterval: UInt64 = 20
     private var readinessObservers: [@Sendable (Readiness) -> Void] = []
+    /// Set before the start, if at all.
+    package weak var turnObserver: (any TurnObserver)?
 
     /// Why a node stopped itself. It has sent nothing since.
     package enum HaltReason: Sendable, CustomStringConvertible {
@@ -86,22 +89,27 @@ package final class LatchNode: @unchecked Sendable {
     }
 
     /// - Parameters:
-    ///   - recovered: what `storage` held at its opening.
-    ///   - loop: the node's own event loop; peers' sockets live on it too.
+    ///   - recovered: what `disk` held at its opening.
+    ///   - loop: the node's own event loop, and its clock; peers' sockets live on it too.
+    ///   - seed: decides every random number of this process: the Raft server's and the first
+    ///     numbers of calls and reads, which must differ from those of earlier processes.
     ///   - onHalt: called once, on `loop`, if the node must stop; the process ends there.
+    ///   - links: makes the links to the peers, which call their argument on `loop`.
     /// - Throws: a `DecodingFailure` if the stored snapshot does not decode, a validation error if
-    ///   the stored log is not one that a Raft server can start from.
+    ///   the stored log is not one that a Raft server can start from, an `IncarnationTooLow`.
     package init(
-        settings: NodeSettings, storage: RaftStorage, recovered: PersistentState,
-        transport configuration: PeerTransport.Configuration, loop: any EventLoop, seed: UInt64,
-        logger: Logger,
-        onHalt: @escaping @Sendable (HaltReason) -> Void
+        settings: NodeSettings, disk: any NodeDisk, recovered: PersistentState,
+        loop: any EventLoop, seed: UInt64, logger: Logger,
+        encodeSnapshot: @escaping SnapshotEncoder,
+        onHalt: @escaping @Sendable (HaltReason) -> Void,
+        links: (@escaping (PeerEvent) -> Void) -> any PeerLinks
     ) throws {
-        let started = NIODeadline.now()
+        let started = loop.now
         let now = Instant(milliseconds: started.uptimeNanoseconds / 1_000_000)
         let cluster = ClusterConfiguration(voters: settings.members.map(\.id))
         self.settings = settings
-        self.storage = storage
+        self.storage = disk
+        self.encodeSnapshot = encodeSnapshot
         self.loop = loop
         self.logger = logger
         self.onHalt = onHalt
@@ -112,12 +120,16 @@ package final class LatchNode: @unchecked Sendable {
             restoring: recovered,
             at: now)
         if let snapshot = recovered.snapshot {
-            machine = try LatchMachine(restoring: snapshot)
+            machine = try LatchMachine(restoring: snapshot, limits: settings.limits)
         } else {
-            machine = LatchMachine()
+            machine = LatchMachine(limits: settings.limits)
         }
-        calls = CallTable(firstNumber: UInt64.random(in: .min ... .max))
-        reads = ReadTable(firstNumber: UInt64.random(in: .min ... .max))
+        guard settings.incarnation >= machine.incarnation else {
+            throw IncarnationTooLow(settings.incarnation, stored: machine.incarnation)
+        }
+        var numbers = SeededGenerator(seed: ~seed)
+        calls = CallTable(firstNumber: numbers.next())
+        reads = ReadTable(firstNumber: numbers.next())
         logClock = LogClock(
             maximumStepMilliseconds: settings.raft.electionTimeoutMilliseconds.lowerBound)
         digests = DigestLedger(server: settings.server, majority: cluster.majority)
@@ -132,9 +144,7 @@ package final class LatchNode: @unchecked Sendable {
                 digest: machine.digest, uptimeMilliseconds: 0, connectedPeers: [],
                 readiness: .notReady, moment: now))
         let relay = PeerEventRelay()
-        transport = PeerTransport(configuration: configuration, loop: loop) {
-            relay.node?.handle($0)
-        }
+        transport = links { relay.node?.handle($0) }
         relay.node = self
     }
 
@@ -148,6 +158,23 @@ package final class LatchNode: @unchecked Sendable {
 
     /// Binds the peer port, starts the disk's thread and the first election timeout.
     package func start() async throws {
+        startDisk()
+        try await transport.start()
+        try await loop.submit { [self] in begin() }.get()
+    }
+
+    /// Starts a node whose links need no starting, on `loop`.
+    package func startOnLoop() {
+        startDisk()
+        begin()
+    }
+
+    private func begin() {
+        isRunning = true
+        turn()
+    }
+
+    private func startDisk() {
         storage.start(
             onPersisted: { [weak self] id in
                 guard let self else { return }
@@ -157,11 +184,6 @@ package final class LatchNode: @unchecked Sendable {
                 guard let self else { return }
                 if self.inbox.complete({ $0.storageFailure = failure }) { self.wake() }
             })
-        try await transport.start()
-        try await loop.submit { [self] in
-            isRunning = true
-            turn()
-        }.get()
     }
 
     /// The first half of stopping: the node says that it is not ready, hands leadership to the
@@ -169,6 +191,12 @@ package final class LatchNode: @unchecked Sendable {
     /// all that is done, or after `limit`.
     package func retire(within limit: TimeAmount) async {
         let promise = loop.makePromise(of: Void.self)
+        retire(within: limit, completing: promise)
+        try? await promise.futureResult.get()
+    }
+
+    /// As ``retire(within:)``; the promise tells the end.
+    package func retire(within limit: TimeAmount, completing promise: EventLoopPromise<Void>) {
         loop.execute { [self] in
             guard isRunning else { return promise.succeed() }
             isStopping = true
@@ -177,7 +205,6 @@ package final class LatchNode: @unchecked Sendable {
             turn()
             loop.scheduleTask(in: limit) { [self] in finishRetirement() }
         }
-        try? await promise.futureResult.get()
     }
 
     /// Asks for the transfer again where it was aborted, and ends when nothing is left to decide.
@@ -258,7 +285,7 @@ package final class LatchNode: @unchecked Sendable {
 
     // MARK: The turn
 
-    var now: Instant { Instant(milliseconds: NIODeadline.now().uptimeNanoseconds / 1_000_000) }
+    var now: Instant { Instant(milliseconds: loop.now.uptimeNanoseconds / 1_000_000) }
 
     /// Runs another turn soon, after what is already queued on the loop.
     func scheduleTurn() {
@@ -284,14 +311,17 @@ package final class LatchNode: @unchecked Sendable {
         keepHouse(at: now)
         dispatch(at: now)
         guard isRunning else { return }
+        turnObserver?.willExecute(effects, of: self)
         execute(at: now)
         guard isRunning else { return }
         followLeadership(at: now)
+        noteWhetherCommitIsAwaited()
         transport.flush()
         outbox.flush()
         publish(at: now)
         scheduleWakeUp(at: now)
         continueRetirement()
+        turnObserver?.didTurn(self)
     }
 
     private func takeCompletions(_ contents: Inbox.Contents, at now: Instant) {
@@ -324,7 +354,7 @@ package final class LatchNode: @unchecked Sendable {
             subscribers: subscribers.count, pendingCalls: calls.count + reads.count,
             lastApplied: machine.lastApplied,
             logTimeMilliseconds: machine.logTimeMilliseconds, digest: machine.digest,
-            uptimeMilliseconds: (NIODeadline.now() - started).nanoseconds.magnitude / 1_000_000,
+            uptimeMilliseconds: (loop.now - started).nanoseconds.magnitude / 1_000_000,
             connectedPeers: settings.members.map(\.id).filter {
                 $0 != settings.server && transport.isConnected($0)
             },

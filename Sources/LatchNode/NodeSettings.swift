@@ -1,3 +1,4 @@
+package import LatchMachine
 package import RaftCore
 
 /// The numbers a node runs with, beyond those of its Raft server. Times in milliseconds.
@@ -5,6 +6,9 @@ package struct NodeSettings: Sendable {
     package var server: ServerID
     package var members: [Member]
     package var raft = RaftSettings()
+    /// The high 16 bits of fencing tokens, at least: the same on every member, raised only when a
+    /// backup is restored.
+    package var incarnation: UInt16 = 0
     /// Added for clients to find a new leader before any session may expire (log time).
     package var graceMilliseconds: UInt64 = 2_000
     /// A call that is not decided by then fails: not begun, or outcome unknown.
@@ -19,6 +23,10 @@ package struct NodeSettings: Sendable {
     package var maximumSubscribers = 50_000
     /// Take a snapshot once this many entries were applied since the last one.
     package var snapshotEveryEntries: UInt64 = 50_000
+    /// Members compare the digests of their states at multiples of this index (I8).
+    package var digestEveryEntries: UInt64 = 1_024
+    /// The bounds of replicated state: the same on every member.
+    package var limits = Limits.standard
 
     package init(server: ServerID, members: [Member]) {
         self.server = server

@@ -10,6 +10,7 @@ struct Subscribers {
     private var streams: [StreamKey: Subscriber] = [:]
 
     var count: Int { streams.count }
+    var isEmpty: Bool { streams.isEmpty }
 
     /// From now on `sink` serves the stream; returns the one that did until now.
     mutating func add(

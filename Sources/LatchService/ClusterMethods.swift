@@ -116,9 +116,9 @@ extension LatchService {
 extension PrimitiveName {
     /// The last name of a page: the count of the namespace's UTF-8 bytes, a colon, namespace and
     /// name.
-    fileprivate var pageToken: String { "\(namespace.utf8.count):\(namespace)\(name)" }
+    var pageToken: String { "\(namespace.utf8.count):\(namespace)\(name)" }
 
-    fileprivate init?(pageToken: String) {
+    init?(pageToken: String) {
         let parts = pageToken.split(separator: ":", maxSplits: 1, omittingEmptySubsequences: false)
         guard parts.count == 2, let count = Int(parts[0]),
             (0...parts[1].utf8.count).contains(count),

@@ -157,6 +157,7 @@ extension AppendEntriesReply {
         from reader: inout ByteReader
     ) throws(DecodingFailure) -> AppendEntriesReply {
         let readRound = try reader.read(UInt64.self, "appendEntriesReply.readRound")
+        let awaitsCommit = try reader.readBool("appendEntriesReply.awaitsCommit")
         let result: Result
         switch try reader.readResultTag("appendEntriesReply.result") {
         case .matched:
@@ -169,7 +170,8 @@ extension AppendEntriesReply {
         case .expecting, .installed:
             throw .invalid(field: "appendEntriesReply.result", reason: "a snapshot's result")
         }
-        return AppendEntriesReply(result: result, readRound: readRound)
+        return AppendEntriesReply(
+            result: result, readRound: readRound, awaitsCommit: awaitsCommit)
     }
 }
 

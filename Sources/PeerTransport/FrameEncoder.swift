@@ -129,6 +129,7 @@ extension ByteBuffer {
 
     private mutating func writeAppendEntriesReply(_ reply: AppendEntriesReply) {
         writeInteger(reply.readRound)
+        writeBool(reply.awaitsCommit)
         switch reply.result {
         case .matched(let index):
             writeInteger(ResultTag.matched.rawValue)

@@ -39,6 +39,16 @@ extension PeerTransport {
             .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
             // A storm of dials gets a few accepts a turn; established links go on (N17).
             .serverChannelOption(.maxMessagesPerRead, value: 4)
+            .serverChannelInitializer { channel in
+                channel.eventLoop.makeCompletedFuture {
+                    // Without descriptors accepting pauses: trying on would keep the loop, on which
+                    // Raft runs, busy (P6).
+                    let pause = AcceptBackoffHandler(shouldForwardIOErrorCaught: false) { _ in
+                        .milliseconds(100)
+                    }
+                    try channel.pipeline.syncOperations.addHandler(pause)
+                }
+            }
             .childChannelOption(.tcpOption(.tcp_nodelay), value: 1)
             .childChannelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture {

@@ -76,11 +76,13 @@ extension Raft {
         let isDurable = matchIndex <= persistence.durableIndex
         if isDurable || append.entries.isEmpty {
             let index = min(matchIndex, persistence.durableIndex)
-            let reply = AppendEntriesReply(result: .matched(index), readRound: append.readRound)
+            let reply = AppendEntriesReply(
+                result: .matched(index), readRound: append.readRound, awaitsCommit: awaitsCommit)
             send(.appendEntriesReply(reply), to: leader, into: &effects)
         } else {
             let reply = AppendEntriesReply(
-                result: .matched(matchIndex), readRound: append.readRound)
+                result: .matched(matchIndex), readRound: append.readRound,
+                awaitsCommit: awaitsCommit)
             sendAfterPersist(.appendEntriesReply(reply), to: leader, into: &effects)
         }
     }
@@ -98,7 +100,7 @@ extension Raft {
             result: .mismatch(
                 rejectedPrevLogIndex: append.prevLogIndex, hintIndex: hint,
                 hintTerm: log.term(at: hint) ?? .zero),
-            readRound: append.readRound)
+            readRound: append.readRound, awaitsCommit: awaitsCommit)
         send(.appendEntriesReply(reply), to: leader, into: &effects)
     }
 }

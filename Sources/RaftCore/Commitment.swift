@@ -22,7 +22,10 @@ extension Raft {
         }
         effects.apply.append(contentsOf: entries)
         commitIndex = index
-        lastApplied = index
+        // D24: half a snapshot of what came as entries after all.
+        if let incoming = incomingSnapshot, incoming.lastIncludedIndex <= index {
+            incomingSnapshot = nil
+        }
         effects.decisions.append(.committed(index))
     }
 }

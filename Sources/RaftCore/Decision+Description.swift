@@ -32,6 +32,9 @@ extension Decision: CustomStringConvertible {
         case .probing(let server, let nextIndex): "probes \(server) at \(nextIndex)"
         case .replicating(let server, let nextIndex):
             "replicates to \(server) from \(nextIndex)"
+        case .lostMatch(let server, let matchIndex, let now):
+            "finds that \(server), which had entries to \(matchIndex), has them to \(now) only: "
+                + "did it lose its disk?"
         case .refusedProposals(let count, let reason):
             "refuses \(count) proposal\(count == 1 ? "" : "s"): \(reason)"
         case .heldRead(let read): "holds read \(read.rawValue) until its term has a commit"
@@ -128,8 +131,6 @@ extension IgnoredReason: CustomStringConvertible {
         case .malformedEntries: "the entries are no slice of a log"
         case .staleTerm: "its term is over"
         case .staleReply: "it answers an earlier question"
-        case .notLeader: "the sender does not lead"
-        case .leaderAlive: "the leader was heard a moment ago"
         case .beyondOurLog: "it speaks of entries that were never sent"
         case .unknownPersist: "no such persist was handed out"
         }

@@ -26,6 +26,8 @@ package enum Decision: Sendable, Equatable {
     case committed(LogIndex)
     case probing(ServerID, nextIndex: LogIndex)
     case replicating(ServerID, nextIndex: LogIndex)
+    /// A follower denies entries that it had acknowledged (D16).
+    case lostMatch(ServerID, matchIndex: LogIndex, now: LogIndex)
     case refusedProposals(count: Int, reason: Refusal)
 
     // Reads
@@ -48,6 +50,12 @@ package enum Decision: Sendable, Equatable {
     // Input that changes nothing
     case ignored(IgnoredReason)
     case ignoredMessage(from: ServerID, reason: IgnoredReason)
+
+    /// Whether a person should look: it does not happen in a cluster whose disks keep their word.
+    package var isAlarming: Bool {
+        if case .lostMatch = self { return true }
+        return false
+    }
 }
 
 /// What moved a server to ask for pre-votes.
@@ -133,8 +141,6 @@ package enum IgnoredReason: Sendable, Equatable {
     case malformedEntries
     case staleTerm
     case staleReply
-    case notLeader
-    case leaderAlive
     case beyondOurLog
     case unknownPersist
 }

@@ -94,7 +94,10 @@ extension Raft {
 
     /// Thesis §9.6: asks whether an election could be won, before any term is raised.
     mutating func startPreVote(into effects: inout Effects) {
-        guard currentTerm.rawValue < Raft.largestPlausible else { return }
+        guard currentTerm.rawValue < Raft.largestPlausible else {
+            election.deadline = electionTimeout()
+            return
+        }
         let term = currentTerm.next()
         let reason: CampaignReason = isSuspectGone ? .evidence : .electionTimeout
         effects.decisions.append(.startedPreVote(term: term, reason: reason))

@@ -7,7 +7,8 @@ struct Follower: Sendable {
     }
 
     var mode = FollowerStatus.Mode.probe
-    /// The durable log of the follower equals the leader's up to here. Invariant: never falls.
+    /// The durable log of the follower equals the leader's up to here. Falls only if the follower
+    /// denies it (D16).
     var matchIndex = LogIndex.zero
     /// The next entry to send. Invariant: greater than `matchIndex`.
     var nextIndex: LogIndex
@@ -17,6 +18,8 @@ struct Follower: Sendable {
     var confirmedRound: UInt64 = 0
     /// The highest `leaderCommit` sent.
     var sentCommitIndex = LogIndex.zero
+    /// A notice of each commit is worth a message of its own (``Raft/awaitsCommit``).
+    var awaitsCommit = true
     /// Probing: one question is out; the next waits for its answer or for a heartbeat.
     var isPaused = false
     /// Ascending. Invariant: empty unless replicating.
@@ -64,6 +67,8 @@ struct SnapshotTransfer: Sendable {
     var offset: Int
     /// When the chunk at `offset` was last sent.
     var sentAt: Instant
+    /// How often it was sent again.
+    var resends: UInt64 = 0
 }
 
 /// What a leader knows about its own term.

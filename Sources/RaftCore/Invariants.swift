@@ -12,7 +12,6 @@ extension Raft {
     private func checkIndexes() {
         precondition(log.baseIndex <= log.snapshotIndex, "the log joins its snapshot")
         precondition(log.snapshotIndex <= lastApplied, "a snapshot holds applied entries only")
-        precondition(lastApplied == commitIndex, "what is committed is applied")
         precondition(commitIndex <= log.lastIndex, "what is committed is in the log")
         precondition(log.lastTerm <= currentTerm, "no entry is of a later term")
         precondition(

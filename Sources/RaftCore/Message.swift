@@ -107,10 +107,13 @@ package struct AppendEntriesReply: Hashable, Sendable {
     }
     package let result: Result
     package let readRound: UInt64
+    /// Somebody waits at the follower for what is being committed (``Raft/awaitsCommit``).
+    package let awaitsCommit: Bool
 
-    package init(result: Result, readRound: UInt64) {
+    package init(result: Result, readRound: UInt64, awaitsCommit: Bool = true) {
         self.result = result
         self.readRound = readRound
+        self.awaitsCommit = awaitsCommit
     }
 }
 

@@ -11,6 +11,8 @@ struct Persistence: Sendable {
         /// suffix.
         var lastIndex: LogIndex
         var vote: Persist.Vote?
+        /// The payload bytes of the entries in this batch.
+        var bytes = 0
         /// The log in memory can forget this much once the snapshot in this batch is durable.
         var compactThrough: LogIndex?
     }
@@ -19,6 +21,8 @@ struct Persistence: Sendable {
     /// Ascending by id.
     var queued: [Queued] = []
     var durableVote: Persist.Vote
+    /// The payload bytes of the entries in `queued`.
+    private(set) var unwrittenBytes = 0
     /// The durable log equals `Raft.log` up to this index. Invariant: at most `log.lastIndex`.
     var durableIndex: LogIndex
 
@@ -33,6 +37,22 @@ struct Persistence: Sendable {
         for position in queued.indices {
             queued[position].lastIndex = min(queued[position].lastIndex, index)
         }
+    }
+
+    /// Entries of so many payload bytes joined the newest batch.
+    mutating func noteAppended(bytes: Int, lastIndex: LogIndex) {
+        unwrittenBytes += bytes
+        updateNewest {
+            $0.lastIndex = lastIndex
+            $0.bytes += bytes
+        }
+    }
+
+    /// The oldest queued batch is durable.
+    mutating func removeOldest() -> Queued {
+        let batch = queued.removeFirst()
+        unwrittenBytes -= batch.bytes
+        return batch
     }
 
     /// Changes the newest queued batch, which is the one that still lies in the host's `Effects`.
@@ -92,8 +112,8 @@ extension Raft {
         openPersist(into: &effects)
         for entry in entries { log.append(entry) }
         effects.persist?.append.append(contentsOf: entries)
-        let lastIndex = log.lastIndex
-        persistence.updateNewest { $0.lastIndex = lastIndex }
+        persistence.noteAppended(
+            bytes: entries.reduce(0) { $0 + $1.payload.count }, lastIndex: log.lastIndex)
     }
 
     /// §5.3: "delete the existing entry and all that follow it".
@@ -151,8 +171,8 @@ extension Raft {
             return
         }
         var compactThrough: LogIndex?
-        while let batch = persistence.queued.first, batch.id <= id {
-            persistence.queued.removeFirst()
+        while let oldest = persistence.queued.first, oldest.id <= id {
+            let batch = persistence.removeOldest()
             persistence.durableIndex = max(persistence.durableIndex, batch.lastIndex)
             if let vote = batch.vote { persistence.durableVote = vote }
             compactThrough = batch.compactThrough ?? compactThrough

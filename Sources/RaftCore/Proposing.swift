@@ -8,6 +8,7 @@ extension Raft {
         var entries: [Entry] = []
         entries.reserveCapacity(proposals.count)
         var index = log.lastIndex
+        var unwrittenBytes = persistence.unwrittenBytes
         for (position, proposal) in proposals.enumerated() {
             let bytes = proposal.payload.count
             if bytes > Entry.maximumPayloadBytes {
@@ -15,11 +16,14 @@ extension Raft {
                 refuse(proposals[position...position], because: refusal, into: &effects)
                 continue
             }
-            if leadership.uncommittedBytes + bytes > settings.maximumUncommittedBytes {
+            // D20: followers may commit what this server's own disk does not take.
+            let waitingBytes = max(leadership.uncommittedBytes, unwrittenBytes)
+            if waitingBytes + bytes > settings.maximumUncommittedBytes {
                 refuse(proposals[position...], because: .overloaded, into: &effects)
                 break
             }
             leadership.uncommittedBytes += bytes
+            unwrittenBytes += bytes
             index = index.next()
             entries.append(Entry(index: index, term: currentTerm, payload: proposal.payload))
             effects.proposals.append(

@@ -23,10 +23,14 @@ package struct Raft: Sendable {
     /// Invariant: `snapshotIndex ≤ lastApplied = commitIndex ≤ log.lastIndex`; never falls.
     package internal(set) var commitIndex: LogIndex
     /// Entries are handed to the host as soon as they are committed.
-    package internal(set) var lastApplied: LogIndex
+    package var lastApplied: LogIndex { commitIndex }
     package internal(set) var role = Role.follower
     /// The leader of `currentTerm`, where it is known.
     package internal(set) var leader: ServerID?
+    /// Whether somebody here waits for what is being committed. The host says so; a follower tells
+    /// its leader, which then sends a notice of each commit at once. Otherwise the commit comes
+    /// with the next entries or heartbeat.
+    package var awaitsCommit = true
     var election: Election
     var incomingSnapshot: IncomingSnapshot?
 
@@ -65,7 +69,6 @@ package struct Raft: Sendable {
         votedFor = state.votedFor
         snapshot = state.snapshot
         commitIndex = log.snapshotIndex
-        lastApplied = log.snapshotIndex
         generator = SeededGenerator(seed: seed)
         persistence = Persistence(
             durableVote: Persist.Vote(currentTerm: state.currentTerm, votedFor: state.votedFor),
@@ -115,7 +118,14 @@ package struct Raft: Sendable {
             abortOverdueTransfer(into: &effects)
             if now >= leadership.heartbeatDeadline { sendHeartbeats(into: &effects) }
         case .follower, .preCandidate, .candidate:
-            if now >= deadline { startPreVote(into: &effects) }
+            guard now >= deadline else { return }
+            if role == .candidate, !isTermDurable {
+                // D20: its own vote is still on its way to a slow disk. Another term would need
+                // another such write, and so on for ever.
+                election.deadline = electionTimeout()
+            } else {
+                startPreVote(into: &effects)
+            }
         }
     }
 

@@ -121,23 +121,26 @@ extension Raft {
                 sendEmpty(to: position, expectsReply: true, into: &effects)
             }
         }
-        if let transfer = leadership.transfer { sendTimeoutNow(transfer, into: &effects) }
+        continueTransfer(into: &effects)
         leadership.heartbeatDeadline = now.advanced(
             byMilliseconds: isAlone
                 ? settings.electionTimeoutMilliseconds.upperBound
                 : settings.heartbeatIntervalMilliseconds)
     }
 
-    /// Followers apply, and answer their clients, as soon as they know of a commit: tell those that
-    /// can use it.
+    /// Followers apply, and answer their clients, as soon as they know of a commit.
     mutating func sendCommitNotices(into effects: inout Effects) {
-        for position in followers.indices where followers[position].mode == .replicate {
-            let follower = followers[position]
-            let usable = min(commitIndex, follower.nextIndex.previous())
-            if usable > follower.sentCommitIndex {
-                sendEmpty(to: position, expectsReply: false, into: &effects)
-            }
-        }
+        for position in followers.indices { sendCommitNotice(to: position, into: &effects) }
+    }
+
+    /// Tells the follower what is committed, if that is new to it, it can use it, and somebody
+    /// waits.
+    mutating func sendCommitNotice(to position: Int, into effects: inout Effects) {
+        let follower = followers[position]
+        guard follower.mode == .replicate, follower.awaitsCommit,
+            min(commitIndex, follower.nextIndex.previous()) > follower.sentCommitIndex
+        else { return }
+        sendEmpty(to: position, expectsReply: false, into: &effects)
     }
 }
 

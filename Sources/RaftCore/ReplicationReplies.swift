@@ -11,6 +11,7 @@ extension Raft {
             effects.decisions.append(.ignoredMessage(from: server, reason: .beyondOurLog))
             return
         }
+        followers[position].awaitsCommit = reply.awaitsCommit
         let confirmed = followers[position].confirmedRound
         if reply.readRound > confirmed {
             followers[position].confirmedRound = reply.readRound
@@ -46,7 +47,7 @@ extension Raft {
             }
         case .snapshot:
             let matchIndex = followers[position].matchIndex
-            if isProgress, matchIndex >= log.baseIndex, log.term(at: matchIndex) != nil {
+            if isProgress, log.term(at: matchIndex) != nil {
                 startReplicating(to: position, into: &effects)
             } else {
                 let next = max(followers[position].nextIndex, matchIndex.next())
@@ -56,6 +57,7 @@ extension Raft {
         if isProgress { advanceCommitIndex(into: &effects) }
         guard role == .leader else { return }
         sendEntries(to: position, into: &effects)
+        sendCommitNotice(to: position, into: &effects)
         if isProgress { continueTransfer(into: &effects) }
     }
 
@@ -66,10 +68,7 @@ extension Raft {
             .replicating(followers.id(at: position), nextIndex: nextIndex))
         // What is committed already would otherwise wait for the next entry or heartbeat.
         sendEntries(to: position, into: &effects)
-        let usable = min(commitIndex, followers[position].nextIndex.previous())
-        if followers[position].mode == .replicate, usable > followers[position].sentCommitIndex {
-            sendEmpty(to: position, expectsReply: false, into: &effects)
-        }
+        sendCommitNotice(to: position, into: &effects)
     }
 
     /// "If AppendEntries fails because of log inconsistency: decrement nextIndex and retry" (§5.3),
@@ -81,12 +80,11 @@ extension Raft {
         let isStale: Bool
         switch follower.mode {
         case .probe: isStale = rejected != follower.nextIndex.previous()
-        case .replicate: isStale = rejected >= follower.nextIndex
+        case .replicate:
+            isStale = rejected >= follower.nextIndex || rejected <= follower.matchIndex
         case .snapshot: isStale = true
         }
-        // What was acknowledged stays acknowledged. A follower that lost it (D16) is probed with
-        // each heartbeat only: an answer at once would turn into a storm.
-        guard !isStale, rejected > follower.matchIndex else {
+        guard !isStale else {
             // B21: a late answer says nothing about the follower's log of today.
             effects.decisions.append(
                 .ignoredMessage(from: followers.id(at: position), reason: .staleReply))
@@ -94,6 +92,14 @@ extension Raft {
         }
         let upperBound = min(hint.index, rejected.previous())
         let match = log.lastIndex(atOrBefore: upperBound, withTermAtMost: hint.term)
+        if match < follower.matchIndex {
+            // D16: it denies what it acknowledged. It lost its disk, or this is a late answer;
+            // either way it counts for less from now on, which is always safe.
+            effects.decisions.append(
+                .lostMatch(
+                    followers.id(at: position), matchIndex: follower.matchIndex, now: match))
+            followers[position].matchIndex = match
+        }
         probe(position, nextIndex: match.next(), into: &effects)
         sendEntries(to: position, into: &effects)
     }

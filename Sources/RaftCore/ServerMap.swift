@@ -1,7 +1,7 @@
 /// A map from servers to values, held as one array in ascending order of ``ServerID``.
 ///
-/// Clusters have at most nine servers, so a linear search beats hashing, and the order of iteration
-/// is the same on every run (no hash order ever becomes observable).
+/// Clusters have at most seven servers, so a linear search beats hashing, and the order of
+/// iteration is the same on every run (no hash order ever becomes observable).
 package struct ServerMap<Value: Sendable>: Sendable {
     /// Invariant: ascending by `id`, without duplicates.
     private(set) var elements: [(id: ServerID, value: Value)] = []
@@ -35,19 +35,6 @@ package struct ServerMap<Value: Sendable>: Sendable {
 
     /// The value of `id`.
     package subscript(id: ServerID) -> Value? {
-        get { position(of: id).map { elements[$0].value } }
-        set {
-            switch (position(of: id), newValue) {
-            case (let position?, let newValue?):
-                elements[position].value = newValue
-            case (let position?, nil):
-                elements.remove(at: position)
-            case (nil, let newValue?):
-                let place = elements.firstIndex { id < $0.id } ?? elements.count
-                elements.insert((id: id, value: newValue), at: place)
-            case (nil, nil):
-                break
-            }
-        }
+        position(of: id).map { elements[$0].value }
     }
 }

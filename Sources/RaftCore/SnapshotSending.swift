@@ -45,14 +45,16 @@ extension Raft {
         send(.installSnapshot(chunk), to: server, into: &effects)
     }
 
-    /// A chunk that got no answer for two heartbeats is taken for lost; a server known to be gone
-    /// gets none.
+    /// A chunk that got no answer for two heartbeats is taken for lost, and then after twice as
+    /// long each time: copies that queue on a slow link would only delay the answer (N20). A server
+    /// known to be gone gets none.
     mutating func resendSnapshotChunk(to position: Int, into effects: inout Effects) {
         guard let transfer = followers[position].transfer,
             !election.unreachable.contains(followers.id(at: position)),
             now.milliseconds(since: transfer.sentAt)
-                >= settings.heartbeatIntervalMilliseconds &* 2
+                >= settings.heartbeatIntervalMilliseconds &* (2 << transfer.resends)
         else { return }
+        followers[position].transfer?.resends = min(transfer.resends + 1, 6)
         sendSnapshotChunk(to: position, into: &effects)
     }
 
@@ -74,6 +76,7 @@ extension Raft {
             // A late answer must not start a second stream of chunks beside the first.
             guard Int(offset) != transfer.offset || offset == 0 else { return }
             followers[position].transfer?.offset = Int(offset)
+            followers[position].transfer?.resends = 0
             sendSnapshotChunk(to: position, into: &effects)
         }
     }

@@ -114,7 +114,6 @@ extension Raft {
         }
         self.snapshot = snapshot
         commitIndex = index
-        lastApplied = index
         // The restored state holds what this batch was going to apply.
         effects.apply.removeAll()
         effects.restore = snapshot

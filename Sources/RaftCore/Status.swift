@@ -15,8 +15,6 @@ package struct Status: Sendable, Equatable {
     /// The last entry that is known to be on this server's disk.
     package var durableIndex: LogIndex
     package var snapshotIndex: LogIndex
-    /// The payload bytes of the entries in the log.
-    package var logPayloadBytes: Int
     /// A leader with a commit in its own term: it can answer reads (thesis §6.4).
     package var isReadyToServe: Bool
     package var transferTarget: ServerID?
@@ -51,8 +49,8 @@ extension Raft {
             id: id, role: role, currentTerm: currentTerm, votedFor: votedFor, leader: leader,
             commitIndex: commitIndex, lastApplied: lastApplied, lastLogIndex: log.lastIndex,
             firstLogIndex: log.firstIndex, durableIndex: persistence.durableIndex,
-            snapshotIndex: log.snapshotIndex, logPayloadBytes: log.payloadBytes,
-            isReadyToServe: isReadyToServe, transferTarget: leadership.transfer?.target,
+            snapshotIndex: log.snapshotIndex, isReadyToServe: isReadyToServe,
+            transferTarget: leadership.transfer?.target,
             followers: followers.elements.map { id, follower in
                 FollowerStatus(
                     id: id, matchIndex: follower.matchIndex, nextIndex: follower.nextIndex,
@@ -65,9 +63,6 @@ extension Raft {
     package var isReadyToServe: Bool {
         role == .leader && commitIndex >= leadership.noOpIndex
     }
-}
-
-extension Raft {
 
     /// True for a leader that is handing over: it takes no proposals and no reads.
     package var isTransferring: Bool { leadership.transfer != nil }

@@ -27,14 +27,8 @@ extension Raft {
 
     /// Step 2: "when the target's log is up to date, the prior leader sends a TimeoutNow request".
     mutating func continueTransfer(into effects: inout Effects) {
-        guard let transfer = leadership.transfer else { return }
-        sendTimeoutNow(transfer, into: &effects)
-    }
-
-    mutating func sendTimeoutNow(
-        _ transfer: Leadership.Transfer, into effects: inout Effects
-    ) {
-        guard let follower = followers[transfer.target], follower.matchIndex == log.lastIndex
+        guard let transfer = leadership.transfer, let follower = followers[transfer.target],
+            follower.matchIndex == log.lastIndex
         else { return }
         effects.decisions.append(.sentTimeoutNow(to: transfer.target))
         send(.timeoutNow, to: transfer.target, into: &effects)

@@ -6,7 +6,7 @@ extension Raft {
     func reasonToIgnore(_ message: Message) -> IgnoredReason? {
         if message.from == id { return .claimsToBeUs }
         guard configuration.voters.contains(message.from) else { return .unknownSender }
-        guard message.term.rawValue <= Raft.largestPlausible else { return .absurdValue }
+        guard message.term.rawValue < Raft.largestPlausible else { return .absurdValue }
         switch message.body {
         case .requestVote(let request):
             return Raft.reasonToIgnore(request, term: message.term)

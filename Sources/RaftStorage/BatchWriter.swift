@@ -1,4 +1,3 @@
-import Foundation
 import GRDB
 import RaftCore
 
@@ -34,8 +33,7 @@ struct BatchWriter {
     }
 
     /// One transaction, then the watermark. When this returns, everything in the batch is durable
-    /// and
-    /// may be acknowledged.
+    /// and may be acknowledged.
     mutating func commit(_ batch: MergedBatch) throws {
         try database.inTransaction(.immediate) {
             try write(batch)

@@ -4,9 +4,8 @@ import GRDBSQLite
 /// Copies the write-ahead log into the database between batches, and keeps both bounded (D19).
 ///
 /// SQLite starts the log again from its beginning at the first commit after a complete checkpoint.
-/// With
-/// one connection every checkpoint is complete. The log file is never emptied while the database is
-/// open: an empty one would look like a lost one (D10).
+/// With one connection every checkpoint is complete. The log file is never emptied while the
+/// database is open: an empty one would look like a lost one (D10).
 final class Checkpointer {
     private let database: Database
     private let options: StorageOptions

@@ -9,6 +9,7 @@ import Synchronization
 final class Connection: Sendable {
     let path: String
     private let queue: DatabaseQueue
+    private let calls: any SystemCalls
     private let phase = Mutex(Phase.open)
 
     private enum Phase {
@@ -23,6 +24,7 @@ final class Connection: Sendable {
     init(path: String, options: StorageOptions) throws(StorageFailure) {
         try Self.checkLibrary(version: sqlite3_libversion_number())
         self.path = path
+        calls = options.systemCalls
         var configuration = Configuration()
         configuration.busyMode = .immediateError
         configuration.foreignKeysEnabled = false
@@ -71,11 +73,10 @@ final class Connection: Sendable {
     }
 
     /// Never closes the file. Closing would run a checkpoint: one more write to a database that
-    /// failed
-    /// (D1) or is damaged. The process is about to end, and the kernel closes the file then.
+    /// failed (D1) or is damaged. The process is about to end, and the kernel closes the file then.
     func abandon() {
         guard leaveOpenPhase(for: .abandoned) else { return }
-        _ = Unmanaged.passRetained(queue)
+        calls.keepUntilExit(queue)
     }
 
     /// True after ``abandon()``.
@@ -126,7 +127,9 @@ final class Connection: Sendable {
         _ pragma: String, _ value: String?, gives expected: String, of database: Database
     ) throws {
         let sql = "PRAGMA \(pragma)" + (value.map { " = \($0)" } ?? "")
-        let answer = try DatabaseValue.fetchOne(database, sql: sql)
+        // To the last row: a change of the journal mode is only committed, or fails, after the
+        // first.
+        let answer = try DatabaseValue.fetchAll(database, sql: sql).first
         let text = answer.flatMap(String.fromDatabaseValue) ?? answer.map { "\($0)" }
         guard text == expected else {
             throw DatabaseError(

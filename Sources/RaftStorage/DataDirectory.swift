@@ -3,6 +3,7 @@ import Foundation
 /// The directory of one server and the files in it. Checks who may touch them; reads none of them.
 struct DataDirectory: Sendable {
     let path: String
+    let calls: any SystemCalls
 
     var database: String { path + "/latchd.sqlite" }
     var writeAheadLog: String { database + "-wal" }
@@ -10,15 +11,19 @@ struct DataDirectory: Sendable {
     var lock: String { path + "/latchd.lock" }
 
     /// Checks the directory; with `bootstrap`, creates it (mode 0700) where it is missing.
-    static func prepare(path: String, bootstrap: Bool) throws(StorageFailure) -> DataDirectory {
-        let directory = DataDirectory(path: path)
+    static func prepare(
+        path: String, bootstrap: Bool, calls: any SystemCalls
+    ) throws(StorageFailure) -> DataDirectory {
+        let directory = DataDirectory(path: path, calls: calls)
         var status = stat()
-        if stat(path, &status) != 0 {
+        if calls.status(of: path, followsLinks: true, &status) != 0 {
             let code = errno
             guard code == ENOENT else { throw .posix(code, at: path) }
             guard bootstrap else { throw .directoryMissing(path: path) }
             try directory.create()
-            guard stat(path, &status) == 0 else { throw .posix(errno, at: path) }
+            guard calls.status(of: path, followsLinks: true, &status) == 0 else {
+                throw .posix(errno, at: path)
+            }
         }
         guard status.st_mode & S_IFMT == S_IFDIR else { throw .notADirectory(path: path) }
         try checkOwnership(of: path, status)
@@ -30,9 +35,9 @@ struct DataDirectory: Sendable {
     /// bytes.
     ///
     /// A file that others can read loses those permissions (S10).
-    static func sizeOfPrivateFile(at path: String) throws(StorageFailure) -> Int? {
+    func sizeOfPrivateFile(at path: String) throws(StorageFailure) -> Int? {
         var status = stat()
-        guard lstat(path, &status) == 0 else {
+        guard calls.status(of: path, followsLinks: false, &status) == 0 else {
             let code = errno
             guard code == ENOENT else { throw .posix(code, at: path) }
             return nil
@@ -40,50 +45,55 @@ struct DataDirectory: Sendable {
         let kind = status.st_mode & S_IFMT
         guard kind != S_IFLNK else { throw .symbolicLink(path: path) }
         guard kind == S_IFREG else { throw .notAFile(path: path) }
-        try checkOwnership(of: path, status)
-        if status.st_mode & 0o077 != 0, chmod(path, 0o600) != 0 { throw .posix(errno, at: path) }
+        try Self.checkOwnership(of: path, status)
+        if status.st_mode & 0o077 != 0, calls.changeMode(of: path, to: 0o600) != 0 {
+            throw .posix(errno, at: path)
+        }
         return Int(status.st_size)
     }
 
     /// Creates an empty file with mode 0600 unless there is one.
-    static func createPrivateFile(at path: String) throws(StorageFailure) {
-        let descriptor = open(path, O_CREAT | O_WRONLY | O_NOFOLLOW | O_CLOEXEC, 0o600)
+    func createPrivateFile(at path: String) throws(StorageFailure) {
+        let flags = O_CREAT | O_WRONLY | O_NOFOLLOW | O_CLOEXEC
+        let descriptor = calls.open(path, flags, 0o600)
         guard descriptor >= 0 else { throw .posix(errno, at: path) }
-        close(descriptor)
+        calls.close(descriptor)
     }
 
     /// Makes the names of created files durable.
     func synchronize() throws(StorageFailure) {
-        try Self.synchronize(path)
+        try synchronize(path)
     }
 
-    private static func synchronize(_ path: String) throws(StorageFailure) {
-        let descriptor = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+    private func synchronize(_ path: String) throws(StorageFailure) {
+        let descriptor = calls.open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0)
         guard descriptor >= 0 else { throw .posix(errno, at: path) }
-        defer { close(descriptor) }
-        guard fsync(descriptor) == 0 else { throw .posix(errno, at: path) }
+        defer { calls.close(descriptor) }
+        guard calls.synchronize(descriptor) == 0 else { throw .posix(errno, at: path) }
     }
 
     private func create() throws(StorageFailure) {
+        var parents: [String] = []
+        var url = URL(fileURLWithPath: path)
+        repeat {
+            url = url.deletingLastPathComponent()
+            parents.append(url.path)
+        } while calls.access(url.path, F_OK) != 0 && url.path != "/"
         do {
-            try FileManager.default.createDirectory(
-                atPath: path, withIntermediateDirectories: true,
-                attributes: [.posixPermissions: 0o700])
+            try calls.makeDirectories(path)
         } catch {
             throw .directoryNotAccessible(path: path, reason: error.localizedDescription)
         }
-        guard chmod(path, 0o700) == 0 else { throw .posix(errno, at: path) }
-        let parent = URL(fileURLWithPath: path).deletingLastPathComponent().path
-        try Self.synchronize(parent)
+        guard calls.changeMode(of: path, to: 0o700) == 0 else { throw .posix(errno, at: path) }
+        // The name of each new directory stands in its parent.
+        for parent in parents { try synchronize(parent) }
     }
 
     private func checkAccess() throws(StorageFailure) {
-        var fileSystem = statvfs()
-        guard statvfs(path, &fileSystem) == 0 else { throw .posix(errno, at: path) }
-        guard UInt(fileSystem.f_flag) & UInt(ST_RDONLY) == 0 else {
-            throw .readOnlyFileSystem(path: path)
-        }
-        guard access(path, R_OK | W_OK | X_OK) == 0 else { throw .posix(errno, at: path) }
+        var isReadOnly = false
+        guard calls.isReadOnly(path, &isReadOnly) == 0 else { throw .posix(errno, at: path) }
+        guard !isReadOnly else { throw .readOnlyFileSystem(path: path) }
+        guard calls.access(path, R_OK | W_OK | X_OK) == 0 else { throw .posix(errno, at: path) }
     }
 
     /// Root may use what belongs to others: they trust it anyway.

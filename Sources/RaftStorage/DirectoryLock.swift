@@ -7,8 +7,8 @@ struct DirectoryLock: Sendable {
     private let file: PrivateFile
 
     init(_ directory: DataDirectory) throws(StorageFailure) {
-        _ = try DataDirectory.sizeOfPrivateFile(at: directory.lock)
-        file = try PrivateFile(path: directory.lock, create: true)
+        _ = try directory.sizeOfPrivateFile(at: directory.lock)
+        file = try PrivateFile(path: directory.lock, create: true, calls: directory.calls)
         guard try file.lockExclusively() else {
             let text = String(decoding: try file.read(limit: 32), as: UTF8.self)
             let holder = text.trimmingCharacters(in: .whitespacesAndNewlines)

@@ -2,8 +2,7 @@ import GRDB
 import GRDBSQLite
 
 /// A statement of every transaction: prepared once by GRDB, bound and run directly, without a copy
-/// of
-/// the blob and without GRDB's argument and observer steps (figures in `Docs/Storage.md`).
+/// of the blob and without GRDB's argument and observer steps (figures in `Docs/Storage.md`).
 struct HotStatement {
     /// Keeps the handle alive.
     private let statement: Statement

@@ -1,5 +1,4 @@
 import BinaryCoding
-import Foundation
 import GRDB
 import RaftCore
 

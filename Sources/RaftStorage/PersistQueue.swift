@@ -35,11 +35,14 @@ final class PersistQueue: @unchecked Sendable {
 
     /// Adds a step; after a close or a failure it is dropped, and never acknowledged.
     func add(_ persist: Persist) {
-        locked {
-            guard phase == .open else { return }
+        let mustWake = locked {
+            guard phase == .open else { return false }
             waiting.append(persist)
-            if isWriterAsleep { condition.broadcast() }
+            defer { isWriterAsleep = false }
+            return isWriterAsleep
         }
+        // Outside the lock: the writer would wake up only to wait for it.
+        if mustWake { condition.broadcast() }
     }
 
     /// Takes all steps, waiting for the first; nil when the queue is closed and empty.

@@ -37,11 +37,12 @@ package final class RaftStorage: Sendable {
     package static func open(
         directory path: String, identity: StorageIdentity, options: StorageOptions
     ) throws(StorageFailure) -> (storage: RaftStorage, recovered: PersistentState) {
-        let directory = try DataDirectory.prepare(path: path, bootstrap: options.bootstrap)
+        let directory = try DataDirectory.prepare(
+            path: path, bootstrap: options.bootstrap, calls: options.systemCalls)
         try requireDatabase(in: directory, options: options)
         let lock = try DirectoryLock(directory)
         let mark = try Watermark.open(in: directory)
-        let writeAheadLogBytes = try DataDirectory.sizeOfPrivateFile(at: directory.writeAheadLog)
+        let writeAheadLogBytes = try directory.sizeOfPrivateFile(at: directory.writeAheadLog)
         try prepareDatabaseFile(in: directory, acknowledged: mark?.sequence ?? 0)
         let recovery = Recovery(
             directory: directory, identity: identity, options: options, mark: mark,
@@ -69,7 +70,7 @@ package final class RaftStorage: Sendable {
     private static func requireDatabase(
         in directory: DataDirectory, options: StorageOptions
     ) throws(StorageFailure) {
-        let size = try DataDirectory.sizeOfPrivateFile(at: directory.database)
+        let size = try directory.sizeOfPrivateFile(at: directory.database)
         guard size == nil, !options.bootstrap else { return }
         if let mark = try Watermark.open(in: directory), mark.sequence > 0 {
             throw .databaseVanished(path: directory.database, sequence: mark.sequence)
@@ -81,12 +82,12 @@ package final class RaftStorage: Sendable {
     private static func prepareDatabaseFile(
         in directory: DataDirectory, acknowledged: UInt64
     ) throws(StorageFailure) {
-        let size = try DataDirectory.sizeOfPrivateFile(at: directory.database) ?? 0
+        let size = try directory.sizeOfPrivateFile(at: directory.database) ?? 0
         guard size == 0 else { return }
         guard acknowledged == 0 else {
             throw .databaseVanished(path: directory.database, sequence: acknowledged)
         }
-        try DataDirectory.createPrivateFile(at: directory.database)
+        try directory.createPrivateFile(at: directory.database)
     }
 
     /// Starts the writer thread. Once; later calls do nothing.
@@ -123,8 +124,7 @@ package final class RaftStorage: Sendable {
     }
 
     /// Queues one step; never blocks on the disk. Ids ascend by one. After ``close()`` or a failure
-    /// the
-    /// step is dropped and never acknowledged.
+    /// the step is dropped and never acknowledged.
     package func persist(_ persist: Persist) {
         queue.add(persist)
     }
@@ -133,8 +133,7 @@ package final class RaftStorage: Sendable {
     package var queuedCount: Int { queue.count }
 
     /// Writes what is queued, checkpoints, closes. Blocks until that is done; later calls do
-    /// nothing
-    /// more. Called from the writer thread itself it only begins the closing.
+    /// nothing more. Called from the writer thread itself it only begins the closing.
     package func close() {
         queue.close()
         let before = phase.withLock { phase in

@@ -1,14 +1,12 @@
 import BinaryCoding
-import Foundation
 import GRDB
 import RaftCore
 
 /// The one row with term and vote (B02), and with what the other tables must agree with.
 ///
-/// Invariants: `firstIndex ≤ snapshotIndex + 1`, `snapshotIndex ≤ lastIndex`,
-/// `firstIndex ≤ lastIndex + 1`. Every transaction rewrites it, so it names the transaction that
-/// the
-/// whole file stands at.
+/// Invariants: `firstIndex ≤ snapshotIndex + 1`, `snapshotIndex ≤ lastIndex`, `firstIndex ≤
+/// lastIndex + 1`. Every transaction rewrites it, so it names the transaction that the whole file
+/// stands at.
 struct StateRow: Equatable, Sendable {
     var currentTerm = Term.zero
     var votedFor: ServerID?

@@ -1,8 +1,7 @@
 /// How storage runs. Sizes are in bytes or in SQLite pages of 4,096 bytes.
 package struct StorageOptions: Sendable {
     /// Create the data directory's content if there is none. Without it an absent or empty
-    /// directory
-    /// is refused: a member that lost its disk must not vote as if it were new (D14).
+    /// directory is refused: a member that lost its disk must not vote as if it were new (D14).
     package var bootstrap = false
     /// Pages in the write-ahead log from which a checkpoint runs as soon as no commit is waiting.
     /// At four times as many, it runs even if commits wait. So a checkpoint copies a bounded number
@@ -15,11 +14,12 @@ package struct StorageOptions: Sendable {
     /// Bytes of a snapshot in one row.
     package var snapshotChunkBytes = 1 << 20
     /// A database larger than this is not checked for structure by `PRAGMA quick_check` when
-    /// opened, in
-    /// bytes. Every row that is read is verified by its checksum all the same.
+    /// opened, in bytes. Every row that is read is verified by its checksum all the same.
     package var structureCheckMaximumBytes = 256 << 20
     /// Refuse to grow the database beyond this many pages; nil leaves it to the disk.
     package var maximumDatabasePages: Int?
+    /// What the files beside the database go through; tests replace it.
+    package var systemCalls: any SystemCalls = PosixCalls()
 
     package init(bootstrap: Bool = false) {
         self.bootstrap = bootstrap

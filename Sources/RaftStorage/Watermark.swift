@@ -4,13 +4,10 @@ import Foundation
 /// The number of the newest acknowledged transaction, in a file beside the database.
 ///
 /// SQLite silently drops the tail of its write-ahead log from the first damaged frame on: right for
-/// a
-/// torn write that nobody was told of, wrong for damage to acknowledged frames (D8, D10). The mark
-/// is
-/// written after each commit and before its acknowledgement, without an fsync of its own. So it may
-/// lag behind the database after a power cut, but it never runs ahead of what was durable: a
-/// database
-/// that ends before its mark has lost something.
+/// a torn write that nobody was told of, wrong for damage to acknowledged frames (D8, D10). The
+/// mark is written after each commit and before its acknowledgement, without an fsync of its own.
+/// So it may lag behind the database after a power cut, but it never runs ahead of what was
+/// durable: a database that ends before its mark has lost something.
 struct Watermark: Sendable {
     /// Changed at each bootstrap, so that files of two databases are not mixed up.
     let dataID: [UInt8]
@@ -21,18 +18,19 @@ struct Watermark: Sendable {
     private static let totalBytes = 8 + dataIDBytes + 8 + 4
 
     /// Writes the mark of a new, still empty database: transaction 0. The file appears whole or not
-    /// at
-    /// all, so that an interrupted bootstrap can be repeated.
+    /// at all, so that an interrupted bootstrap can be repeated.
     static func create(
         in directory: DataDirectory, dataID: [UInt8]
     ) throws(StorageFailure) -> Watermark {
         let draft = directory.watermark + ".new"
-        let file = try PrivateFile(path: draft, create: true)
+        let file = try PrivateFile(path: draft, create: true, calls: directory.calls)
         let watermark = Watermark(dataID: dataID, file: file)
         try file.truncate(to: totalBytes)
         try watermark.record(0)
         try watermark.synchronize()
-        guard rename(draft, directory.watermark) == 0 else { throw .posix(errno, at: draft) }
+        guard directory.calls.rename(draft, to: directory.watermark) == 0 else {
+            throw .posix(errno, at: draft)
+        }
         try directory.synchronize()
         return watermark
     }
@@ -42,8 +40,8 @@ struct Watermark: Sendable {
         in directory: DataDirectory
     ) throws(StorageFailure) -> (watermark: Watermark, sequence: UInt64)? {
         let path = directory.watermark
-        guard try DataDirectory.sizeOfPrivateFile(at: path) != nil else { return nil }
-        let file = try PrivateFile(path: path, create: false)
+        guard try directory.sizeOfPrivateFile(at: path) != nil else { return nil }
+        let file = try PrivateFile(path: path, create: false, calls: directory.calls)
         let bytes = try file.read(limit: totalBytes + 1)
         do {
             let (dataID, sequence) = try decode(bytes)

@@ -1,4 +1,3 @@
-import Foundation
 import GRDB
 import RaftCore
 
@@ -14,8 +13,7 @@ struct Writer: Sendable {
     /// Runs until the queue is closed and empty, then marks the database as closed cleanly.
     ///
     /// Nothing is retried (D1): after a failed fsync, the kernel may have dropped the very pages
-    /// that a
-    /// second fsync would then report as durable.
+    /// that a second fsync would then report as durable.
     func run(onPersisted: (PersistID) -> Void) throws(StorageFailure) {
         try connection.use { database in
             var writer = try BatchWriter(
@@ -44,8 +42,7 @@ struct Writer: Sendable {
     }
 
     /// Marks the database as in use, in the database file itself and not only in the write-ahead
-    /// log,
-    /// whose loss the mark is to reveal (D10). The log keeps the frames: it is not empty.
+    /// log, whose loss the mark is to reveal (D10). The log keeps the frames: it is not empty.
     ///
     /// - Returns: The state row after that.
     static func markOpen(

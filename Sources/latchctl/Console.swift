@@ -10,6 +10,21 @@ enum Console {
         write(line + "\n", to: 2)
     }
 
+    /// Whether a person can be asked.
+    static var isInteractive: Bool { isatty(0) == 1 }
+
+    /// Asks on standard error, so that the output can be piped. False unless the answer is yes.
+    static func ask(_ question: String) -> Bool {
+        write(question + " [y/N] ", to: 2)
+        return isYes(readLine())
+    }
+
+    /// nil is the end of the input.
+    static func isYes(_ answer: String?) -> Bool {
+        let word = answer?.trimmingCharacters(in: .whitespaces).lowercased()
+        return word == "y" || word == "yes"
+    }
+
     private static func write(_ text: String, to descriptor: Int32) {
         var rest = Array(text.utf8)[...]
         while !rest.isEmpty {
@@ -25,7 +40,11 @@ enum Console {
             } else if errno == EPIPE {
                 // NIO ignores SIGPIPE for the whole process, so a reader that left shows only here.
                 exit(Exit.brokenPipe)
-            } else if errno != EINTR && errno != EAGAIN {
+            } else if errno == EAGAIN {
+                // Whoever shares the descriptor made it non-blocking: wait until it takes more.
+                var room = pollfd(fd: descriptor, events: Int16(POLLOUT), revents: 0)
+                poll(&room, 1, -1)
+            } else if errno != EINTR {
                 return
             }
         }

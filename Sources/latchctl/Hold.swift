@@ -58,8 +58,8 @@ struct Hold: AsyncParsableCommand {
                 return
             }
             Console.say("LOST: \(reason)")
-            // The session may still live on the servers; then nobody should have to wait for its
-            // end.
+            // The session may still live on the servers; then nobody should have to wait
+            // for its end.
             try? await hold.leave()
             throw Exit.lost
         }
@@ -96,8 +96,8 @@ struct Hold: AsyncParsableCommand {
         }
     }
 
-    /// Host name, process id, and random digits: containers share host names and process ids over
-    /// restarts.
+    /// Host name, process id, and random digits: containers share host names and process
+    /// ids over restarts.
     static func defaultParticipant() -> String {
         let digits = hexadecimal(UInt64.random(in: .min ... .max)).suffix(4)
         let process = ProcessInfo.processInfo

@@ -7,8 +7,8 @@ final class Interrupts: Sendable {
     private let stream: AsyncStream<Void>
     private let output: AsyncStream<Void>.Continuation
     private let count = Mutex(0)
-    /// The handlers keep the sources alive, and this object: both are needed until the process
-    /// ends.
+    /// The handlers keep the sources alive, and this object: both are needed until
+    /// the process ends.
     init() {
         (stream, output) = AsyncStream<Void>.makeStream()
         for number in [SIGINT, SIGTERM] {

@@ -14,10 +14,11 @@ struct Latchctl: AsyncParsableCommand {
               latchctl hold nightly-report
 
             Exit codes: 0 done, 1 the cluster refused or did not answer, 2 status: no leader or no quorum, \
-            3 hold: the latch was lost, 4 get: no such latch, 64 wrong usage, 130 interrupted twice.
+            3 hold: the latch was lost, 4 get, delete: no such latch, 64 wrong usage, \
+            130 interrupted twice.
             """,
         version: "latchctl \(latchctlVersion)",
-        subcommands: [Status.self, List.self, Get.self, Watch.self, Hold.self])
+        subcommands: [Status.self, List.self, Get.self, Watch.self, Hold.self, Delete.self])
 }
 
 /// The version of the program, equal to that of latchd.
@@ -31,7 +32,7 @@ enum Exit {
     static let unhealthy = ExitCode(2)
     /// `hold`: the latch was lost.
     static let lost = ExitCode(3)
-    /// `get`: no such latch.
+    /// `get`, `delete`: no such latch.
     static let notFound = ExitCode(4)
     /// A second Ctrl-C.
     static let interrupted: Int32 = 130

@@ -46,11 +46,16 @@ struct Server: Service {
         // its peers, the edge.
         let nodeGroup = MultiThreadedEventLoopGroup(numberOfThreads: 1)
         let edgeGroup = MultiThreadedEventLoopGroup(numberOfThreads: 1)
-        let node = try LatchNode(
-            settings: nodeSettings, storage: storage, recovered: recovered,
-            transport: transportConfiguration,
-            loop: nodeGroup.next(), seed: UInt64.random(in: .min ... .max), logger: logger,
-            onHalt: { [logger] reason in Self.halt(reason, logger) })
+        let node: LatchNode
+        do {
+            node = try LatchNode(
+                settings: nodeSettings, storage: storage, recovered: recovered,
+                transport: transportConfiguration,
+                loop: nodeGroup.next(), seed: UInt64.random(in: .min ... .max), logger: logger,
+                onHalt: { [logger] reason in Self.halt(reason, logger) })
+        } catch let error as IncarnationTooLow {
+            throw StartFailure(.badConfiguration, "\(error)")
+        }
         let edge = GRPCServer(
             methods: LatchService(
                 node: node, cluster: configuration.cluster, version: latchdVersion
@@ -141,6 +146,7 @@ struct Server: Service {
                     id: ServerID(member.id), peerHost: member.peer.host, peerPort: member.peer.port,
                     clientHost: member.client.host, clientPort: member.client.port)
             })
+        settings.incarnation = configuration.incarnation
         let raft = configuration.raft
         let election = raft.electionTimeoutMilliseconds
         settings.raft.heartbeatIntervalMilliseconds = UInt64(raft.heartbeatMilliseconds)

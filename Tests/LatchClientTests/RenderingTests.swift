@@ -61,6 +61,47 @@ struct RenderingTests {
         #expect(holdText(.left) == nil)
     }
 
+    private func latch(_ participants: [String]) -> LatchInfo {
+        LatchInfo(
+            namespace: "n", name: "a\nb", term: 3, holder: participants.first,
+            participants: participants, fencingToken: 42, index: 9)
+    }
+
+    @Test("a latch that nobody holds is deleted when somebody says yes")
+    func deleteUnused() {
+        let free = latch([])
+        #expect(deleteStep(free, isConfirmed: true, isForced: false, canAsk: false) == .delete)
+        #expect(
+            deleteStep(free, isConfirmed: false, isForced: false, canAsk: true)
+                == .ask("Delete latch a\\nb in namespace n (nobody holds it, term 3)?"))
+        #expect(
+            deleteStep(free, isConfirmed: false, isForced: false, canAsk: false)
+                == .refuse(
+                    "latch a\\nb in namespace n: nobody can be asked here; --yes confirms."))
+    }
+
+    @Test("a latch that somebody holds is deleted only by force, and by force not unasked")
+    func deleteHeld() throws {
+        let held = latch(["x", "y", "z"])
+        let step = deleteStep(held, isConfirmed: true, isForced: false, canAsk: true)
+        guard case .refuse(let reason) = step else {
+            Issue.record("not refused: \(step)")
+            return
+        }
+        #expect(reason.contains("held by x, 2 waiting"))
+        #expect(reason.contains("--force"))
+        #expect(deleteStep(held, isConfirmed: true, isForced: true, canAsk: false) == .delete)
+        #expect(
+            deleteStep(held, isConfirmed: false, isForced: true, canAsk: true)
+                == .ask("Delete latch a\\nb in namespace n (held by x, 2 waiting, term 3)?"))
+    }
+
+    @Test("only yes means yes")
+    func answers() {
+        for answer in ["y", "Y", "yes", " YES "] { #expect(Console.isYes(answer)) }
+        for answer in [nil, "", "n", "no", "yep", "delete"] { #expect(!Console.isYes(answer)) }
+    }
+
     @Test("the token and the digest are strings in JSON")
     func jsonForm() throws {
         let latch = LatchInfo(
@@ -114,10 +155,26 @@ struct ArgumentTests {
         #expect(hold.ttl.duration == .seconds(5))
     }
 
+    @Test("to delete takes no more than a name; nothing is confirmed or forced unless said")
+    func delete() throws {
+        let plain = try #require(Latchctl.parseAsRoot(["delete", "a/b"]) as? Delete)
+        #expect(plain.latch.name == "a/b")
+        #expect(plain.latch.namespace == "default")
+        #expect(!plain.yes)
+        #expect(!plain.force)
+        let sure = try #require(
+            Latchctl.parseAsRoot(["delete", "a", "--namespace", "n", "--yes", "--force"])
+                as? Delete)
+        #expect(sure.latch.namespace == "n")
+        #expect(sure.yes)
+        #expect(sure.force)
+    }
+
     @Test(
         "wrong usage is refused",
         arguments: [
-            ["hold"], ["hold", "a", "--ttl", "1ms"], ["hold", "a", "--participant", ""],
+            ["hold"], ["delete"], ["delete", "a", "b"], ["hold", "a", "--ttl", "1ms"],
+            ["hold", "a", "--participant", ""],
             ["get", "a", "--endpoints", "nonsense"], ["get", "a", "--endpoints", ","],
             ["status", "--timeout", "0s"], ["unlatch", "a"],
         ])

@@ -11,15 +11,33 @@ struct SessionBookTests {
         SessionBook(sessionID: 7, index: 7, ttl: ttl, sentAt: start)
     }
 
-    @Test("the deadline counts from sending the last acknowledged keep-alive")
+    @Test("the deadline counts from sending the last acknowledged keep-alive, less a margin (L24)")
     func deadline() {
+        let margin = Duration.milliseconds(10)
         var book = makeBook()
-        #expect(book.deadline == start + ttl)
-        book.renewed(sentAt: start + .seconds(3))
-        #expect(book.deadline == start + .seconds(13))
+        #expect(book.deadline == start + ttl - margin)
+        book.renewed(sentAt: start + .seconds(3), now: start + .seconds(4))
+        #expect(book.deadline == start + .seconds(13) - margin)
         // An older acknowledgement that comes late takes nothing back.
-        book.renewed(sentAt: start + .seconds(1))
-        #expect(book.deadline == start + .seconds(13))
+        book.renewed(sentAt: start + .seconds(1), now: start + .seconds(5))
+        #expect(book.deadline == start + .seconds(13) - margin)
+    }
+
+    @Test("the margin is a thousandth of the TTL, and at least a millisecond")
+    func margin() {
+        #expect(KeepAliveSchedule.certainLife(ofTTL: .seconds(100)) == .milliseconds(99_900))
+        #expect(KeepAliveSchedule.certainLife(ofTTL: .milliseconds(500)) == .milliseconds(499))
+        #expect(KeepAliveSchedule.certainLife(ofTTL: .milliseconds(10)) == .milliseconds(9))
+    }
+
+    @Test("an acknowledgement that comes at the deadline or later brings nothing back")
+    func tooLate() {
+        var book = makeBook()
+        let deadline = book.deadline
+        book.renewed(sentAt: start + .seconds(9), now: deadline)
+        #expect(book.deadline == deadline)
+        book.renewed(sentAt: start + .seconds(9), now: deadline - .milliseconds(1))
+        #expect(book.deadline == deadline + .seconds(9))
     }
 
     @Test("request ids start at 1 and are shared by all commands (section 4)")
@@ -78,7 +96,8 @@ struct SessionBookTests {
         for ttl in [Duration.milliseconds(10), .seconds(1), .seconds(10), .seconds(86_400)] {
             let schedule = KeepAliveSchedule(ttl: ttl, longestAttempt: .seconds(2))
             #expect(schedule.period == ttl / 3)
-            #expect(schedule.period + schedule.attemptTimeout * 3 < ttl)
+            let life = KeepAliveSchedule.certainLife(ofTTL: ttl)
+            #expect(schedule.period + schedule.attemptTimeout * 3 < life)
             #expect(schedule.attemptTimeout <= .seconds(2))
         }
     }
@@ -94,6 +113,16 @@ struct QueuePlaceTests {
         #expect(QueuePlace(of: "a", in: []) == .absent)
         // A second session of the same id stands behind the first.
         #expect(QueuePlace(of: "b", in: ["a", "b", "b"]) == .waiting(position: 2))
+    }
+
+    @Test("ids are compared by their bytes, as on the servers")
+    func bytes() {
+        let composed = "gr\u{FC}n"
+        let decomposed = "gru\u{308}n"
+        #expect(composed == decomposed)
+        #expect(QueuePlace(of: decomposed, in: [composed]) == .absent)
+        #expect(QueuePlace(of: decomposed, in: [composed, decomposed]) == .waiting(position: 2))
+        #expect(!QueuePlace.isTaken(decomposed, in: [composed, decomposed]))
     }
 
     @Test("an id that another session has is noticed")
@@ -125,6 +154,26 @@ struct RefusalTests {
         for reason in [RefusalReason.unknownSession, .alreadyAcknowledged, .gap, .invalid] {
             #expect(!reason.isWorthRetrying)
         }
+    }
+
+    @Test("a limit that the state machine met settles the request id, nothing else does")
+    func spentIDs() {
+        #expect(Refusal(.overloaded, "", index: 9).spendsRequestID)
+        #expect(!Refusal(.overloaded, "").spendsRequestID)
+        #expect(!Refusal(.noLeader, "", index: 9).spendsRequestID)
+    }
+
+    @Test("an outcome that is unknown stays unknown, whatever the node says next")
+    func unknownOutcome() throws {
+        let endpoint = try #require(Endpoint("a:1"))
+        var log = AttemptLog()
+        log.record(endpoint, .noLeader, "no leader")
+        #expect(log.summary(after: .seconds(1)).code == .noLeader)
+        log.record(endpoint, .outcomeUnknown, "leadership was lost")
+        log.record(endpoint, .noLeader, "no leader")
+        let error = log.summary(after: .seconds(1))
+        #expect(error.code == .outcomeUnknown)
+        #expect(error.attempts.map(\.reason) == ["no leader"])
     }
 
     @Test("messages are percent-decoded; what is no encoding stays")

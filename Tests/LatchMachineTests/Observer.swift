@@ -50,6 +50,7 @@ struct Observer {
                     calls.append((call, Array(participant.utf8), answer))
                 } else {
                     mark(answer, repeated: false)
+                    noteLost(command, answer)
                 }
             }
         }
@@ -125,6 +126,16 @@ struct Observer {
         }
     }
 
+    /// L20: a stream that the ring has left behind ends with its reopening, for good.
+    private mutating func noteLost(_ command: Command, _ answer: Answer) {
+        guard case .openStream(_, let session, let requestID, _) = command,
+            answer == .refused(.alreadyAcknowledged)
+        else { return }
+        let key = StreamKey(session: session, stream: requestID)
+        guard frames[key] != nil, closed.insert(key).inserted else { return }
+        reached.insert("lagged")
+    }
+
     /// E4: a replay says again what was said, and perhaps goes on.
     private mutating func receiveReplay(_ answer: Answer, at index: UInt64) {
         guard case .streamOpened(let key, let replay) = answer else { return }
@@ -171,7 +182,7 @@ struct Observer {
         _ command: Command, _ outcomes: [Outcome], _ now: UInt64, at index: UInt64
     ) {
         switch command {
-        case .leaderElected(let grace):
+        case .leaderElected(let grace, _):
             (electedAt, self.grace) = (now, grace)
         case .openSession(let name, let timeout):
             guard outcomes.last == .answer(.sessionOpened(index)) else { return }
@@ -196,8 +207,7 @@ struct Observer {
             case .requestMismatch: reached.insert("mismatch")
             case .alreadyAcknowledged: reached.insert("acknowledged")
             case .unknownSession: reached.insert("unknown")
-            case .limit(let text):
-                reached.insert(text.hasPrefix("events") ? "lagged" : "limit")
+            case .limit: reached.insert("limit")
             }
         case .done, .sessionOpened, .renewed, .closed, .streamOpened: break
         }

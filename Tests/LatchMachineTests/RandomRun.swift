@@ -49,7 +49,7 @@ struct RandomRun {
         var outcomes: [Outcome] = []
         machine.apply(record, at: index, into: &outcomes)
         var again: [Outcome] = []
-        _ = try? restored.applyEncoded(record.encoded(), at: index, into: &again)
+        restored.apply(record, at: index, into: &again)
         if outcomes != again { broken.append("\(index): outcomes differ after a restore") }
         if machine.digest != restored.digest { broken.append("\(index): digests differ") }
         broken += machine.brokenInvariants().map { "\(index): \($0)" }
@@ -112,7 +112,9 @@ struct RandomRun {
         case 80..<84: return .closeSession(own, session.id)
         case 84: return .deletePrimitive(name)
         case 85..<88:
-            return .leaderElected(graceMilliseconds: UInt64.random(in: 0...100, using: &generator))
+            return .leaderElected(
+                graceMilliseconds: UInt64.random(in: 0...100, using: &generator),
+                incarnation: UInt16.random(in: 0...9, using: &generator))
         default:
             var expiries = machine.expiredSessions(at: time)
             if chance(20) {

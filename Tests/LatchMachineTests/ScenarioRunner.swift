@@ -6,7 +6,7 @@ import LatchMachine
 ///     > limits NAME=N …                 bounds of a new machine; only before anything else
 ///     > time MS                         log time stamped into the next entries
 ///     > noop INDEX                      Raft no-ops up to INDEX
-///     > elect GRACE                     a new leader's first entry
+///     > elect GRACE [incarnation=N]     a new leader's first entry
 ///     > open NAME TIMEOUT               NAME is namespace/name, TIMEOUT in milliseconds
 ///     > latch NAME SESSION REQUEST PARTICIPANT
 ///     > events NAME SESSION REQUEST seen=INDEX
@@ -69,7 +69,11 @@ struct ScenarioRunner {
 
     private mutating func command(_ verb: String, _ words: inout Words) throws -> Command {
         switch verb {
-        case "elect": return .leaderElected(graceMilliseconds: try words.number())
+        case "elect":
+            let grace = try words.number()
+            let incarnation = words.rest().isEmpty ? 0 : try words.number("incarnation=")
+            return .leaderElected(
+                graceMilliseconds: grace, incarnation: UInt16(clamping: incarnation))
         case "open":
             return .openSession(try words.name(), timeoutMilliseconds: try words.number())
         case "latch":

@@ -35,4 +35,20 @@ struct ConfigurationIdentityTests {
         #expect(base.clusterID != renamed.clusterID)
         #expect(base.memberDigest == clients.memberDigest)
     }
+
+    @Test("members of different incarnations refuse each other; none is that of incarnation 0")
+    func incarnations() throws {
+        let base = try load(three).configuration
+        let zero = try load(three + "incarnation: 0\n").configuration
+        let raised = try load(three + "incarnation: 65535\n").configuration
+        #expect(base.incarnation == 0 && raised.incarnation == 65_535)
+        #expect(base.memberDigest == zero.memberDigest)
+        #expect(base.memberDigest != raised.memberDigest)
+        #expect(base.memberLines == raised.memberLines)
+        let printed = ConfigurationPrinter.yaml(
+            LoadedConfiguration(configuration: raised, warnings: []), file: "f.yaml")
+        #expect(try load(printed).configuration == raised)
+        #expect(problems(three + "incarnation: 65536\n").count == 1)
+        #expect(problems(three + "incarnation: -1\n").count == 1)
+    }
 }

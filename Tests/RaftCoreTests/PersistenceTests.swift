@@ -128,4 +128,43 @@ struct PersistenceTests {
         let later = server.receive(RequestVote.vote(), from: TestServer.three, term: 5)
         #expect(later.sendNow.count == 1)
     }
+
+    @Test("a candidate waits for its own vote: a slow disk does not raise the term (D20)")
+    func slowCandidate() throws {
+        var server = try TestServer()
+        server.waitForTimer()
+        server.receive(server.vote(isPreVote: true), term: 1)
+        #expect(server.raft.role == .candidate)
+        for _ in 1...5 { server.waitForTimer() }
+        #expect(server.raft.role == .candidate && server.raft.currentTerm == Term(1))
+        server.receive(server.vote(isPreVote: false), term: 1)
+        server.persisted()
+        #expect(server.raft.role == .leader)
+    }
+
+    @Test("a leader whose own disk hangs refuses more, though followers commit (D20)")
+    func hangingDisk() throws {
+        var settings = RaftSettings()
+        settings.maximumUncommittedBytes = 1_000
+        var server = try TestServer.servingLeader(settings: settings)
+        let payload = [UInt8](repeating: 7, count: 400)
+        for number in 1...2 {
+            let effects = server.step(
+                .propose([Proposal(id: ProposalID(UInt64(number)), payload: payload)]))
+            guard case .appended? = effects.proposals.first?.result else {
+                Issue.record("proposal \(number) was refused")
+                return
+            }
+            server.acknowledge(through: server.lastIndex, from: TestServer.two)
+            server.acknowledge(through: server.lastIndex, from: TestServer.three)
+        }
+        #expect(server.raft.commitIndex == server.raft.log.lastIndex)
+        let third = Input.propose([Proposal(id: ProposalID(3), payload: payload)])
+        #expect(server.step(third).proposals.map { $0.result } == [.refused(.overloaded)])
+        server.persisted()
+        guard case .appended? = server.step(third).proposals.first?.result else {
+            Issue.record("the disk is well again")
+            return
+        }
+    }
 }

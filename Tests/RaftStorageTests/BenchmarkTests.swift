@@ -76,7 +76,8 @@ struct BenchmarkTests {
         let directory = try TemporaryDirectory()
         try write([persist(1) { $0.vote = vote(1) }], to: directory)
         let connection = try Connection(path: directory.database, options: StorageOptions())
-        let place = try DataDirectory.prepare(path: directory.data, bootstrap: false)
+        let place = try DataDirectory.prepare(
+            path: directory.data, bootstrap: false, calls: PosixCalls())
         let watermark = try #require(try Watermark.open(in: place)).watermark
         try connection.use { database in
             try database.execute(sql: "PRAGMA synchronous = \(synchronous)")

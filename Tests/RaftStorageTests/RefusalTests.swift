@@ -66,6 +66,22 @@ struct RefusalTests {
         }
     }
 
+    @Test("nor is one that was replaced by a database without tables (D14)")
+    func replacedByEmpty() throws {
+        let directory = try prepared()
+        try FileManager.default.removeItem(atPath: directory.database)
+        try FileManager.default.removeItem(atPath: directory.database + "-wal")
+        try edit(directory, "PRAGMA journal_mode = WAL; CREATE TABLE a (b); DROP TABLE a")
+        chmod(directory.database, 0o600)
+        for options in [StorageOptions(), bootstrapping()] {
+            guard case .databaseVanished = refusal(try directory.copyOfData(), options: options)
+            else {
+                Issue.record("with \(options) it was not refused as vanished")
+                continue
+            }
+        }
+    }
+
     @Test(
         "a directory that others may write is refused (D18, S10)",
         arguments: [0o777, 0o770, 0o1777] as [mode_t])

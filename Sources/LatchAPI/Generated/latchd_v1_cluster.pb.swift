@@ -399,7 +399,7 @@ package nonisolated struct Latchd_V1_LatchState: Sendable {
   /// In order of arrival, the holder first.
   package var participants: [String] = []
 
-  /// Of the last grant: only ever grows, across expiry, restart, restore and deletion. Cluster incarnation in the
+  /// Of the last grant: only ever grows, across expiry, restart and deletion. Cluster incarnation in the
   /// high 16 bits, log index of the grant in the low 48. 0 before the first grant.
   package var fencingToken: UInt64 = 0
 

@@ -8,6 +8,7 @@ struct ConfigurationDraft {
     var peerListen: Located<HostPort>?
     var clientListen: Located<HostPort>?
     var members: Located<[Member]>?
+    var incarnation: Located<Int>?
     var heartbeat: Located<Int>?
     var electionTimeout: Located<ClosedRange<Int>>?
     var requestTimeout: Located<Int>?
@@ -27,8 +28,8 @@ struct ConfigurationDraft {
     }
 
     static let keys = [
-        "cluster", "node", "data", "listen", "members", "raft", "sessions", "limits", "snapshot",
-        "log",
+        "cluster", "node", "data", "listen", "members", "incarnation", "raft", "sessions", "limits",
+        "snapshot", "log",
     ]
 
     init(_ tree: ConfigurationTree, problems: ProblemList) {
@@ -45,6 +46,7 @@ struct ConfigurationDraft {
             clientListen = listen.optional("client")?.address()
         }
         readMembers(top, problems: problems)
+        incarnation = top.optional("incarnation")?.integer(0...65_535)
         readRaft(top)
         readRest(top)
     }

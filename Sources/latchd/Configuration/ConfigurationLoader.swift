@@ -68,6 +68,7 @@ enum ConfigurationLoader {
             peerListen: draft.peerListen?.value ?? own.peer,
             clientListen: draft.clientListen?.value ?? own.client,
             members: members.sorted { $0.id < $1.id },
+            incarnation: draft.incarnation.flatMap { UInt16(exactly: $0.value) } ?? 0,
             raft: draft.raft, sessions: draft.sessions, limits: draft.limits,
             snapshot: draft.snapshot, log: draft.log)
     }

@@ -33,6 +33,7 @@ enum ConfigurationPrinter {
         let size = Units.spell(bytes:)
         let election = settings.raft.electionTimeoutMilliseconds
         return [
+            "incarnation: \(settings.incarnation)",
             "raft:",
             "  heartbeat: \(time(settings.raft.heartbeatMilliseconds))",
             "  election_timeout: \(time(election.lowerBound))..\(time(election.upperBound))",

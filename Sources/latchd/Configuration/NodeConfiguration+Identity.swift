@@ -9,8 +9,12 @@ extension NodeConfiguration {
     /// they may change without the cluster's consent.
     var memberLines: [String] { members.map { "\($0.id)=\($0.peer)" } }
 
-    /// FNV-1a over `memberLines`, each followed by a line feed: nodes refuse a peer whose differs.
-    var memberDigest: UInt64 { fnv1a(memberLines.map { $0 + "\n" }.joined().utf8) }
+    /// FNV-1a over `memberLines`, then `incarnation=N` unless that is 0, each followed by a line
+    /// feed: nodes refuse a peer whose differs.
+    var memberDigest: UInt64 {
+        let lines = memberLines + (incarnation == 0 ? [] : ["incarnation=\(incarnation)"])
+        return fnv1a(lines.map { $0 + "\n" }.joined().utf8)
+    }
 
     /// The entry of this node in `members`.
     var ownMember: Member? { members.first { $0.id == node } }

@@ -15,6 +15,9 @@ struct NodeConfiguration: Sendable, Equatable {
     var clientListen: HostPort
     /// Ascending by id; 1 to 7.
     var members: [Member]
+    /// The high 16 bits of fencing tokens: raised on all members when a backup is restored, so that
+    /// tokens grow although log indexes went back.
+    var incarnation: UInt16 = 0
     var raft = Raft()
     var sessions = Sessions()
     var limits = Limits()

@@ -93,6 +93,62 @@ struct ReplicationTests {
         #expect(server.raft.status.followers.first?.matchIndex == LogIndex(3))
     }
 
+    @Test("a follower that lost its disk counts for less, and gets everything again (D16)")
+    func lostDisk() throws {
+        var server = try TestServer.servingLeader(term: 2, terms: [1, 1])
+        server.step(.peerUnreachable(TestServer.two))
+        let probe = server.step(.peerReachable(TestServer.two))
+        #expect(probe.appends(to: TestServer.two).first?.prevLogIndex == LogIndex(3))
+        let mismatch = AppendEntriesReply(
+            result: .mismatch(rejectedPrevLogIndex: LogIndex(3), hintIndex: .zero, hintTerm: .zero),
+            readRound: 0)
+        let effects = server.receive(.appendEntriesReply(mismatch), term: 2)
+        let isAlarmed = effects.decisions.contains { $0.isAlarming }
+        #expect(isAlarmed)
+        #expect(server.raft.status.followers.first?.matchIndex == .zero)
+        let append = effects.appends(to: TestServer.two).first
+        #expect(append?.prevLogIndex == .zero)
+        #expect(append?.entries.map { $0.index.rawValue } == [1, 2, 3])
+        #expect(server.raft.commitIndex == LogIndex(3))
+    }
+
+    @Test("a commit is announced at once only where somebody waits for it")
+    func commitNotices() throws {
+        var server = try TestServer.servingLeader(term: 2)
+        func acknowledge(_ index: UInt64, from server: ServerID, waits: Bool) -> Input {
+            let reply = AppendEntriesReply(
+                result: .matched(LogIndex(index)), readRound: 0, awaitsCommit: waits)
+            return .received(
+                Message(from: server, term: Term(2), body: .appendEntriesReply(reply)))
+        }
+        server.step(acknowledge(1, from: TestServer.three, waits: false))
+        server.step(.propose([Proposal(id: ProposalID(1), payload: [1])]))
+        server.persisted()
+        let commit = server.step(acknowledge(2, from: TestServer.two, waits: true))
+        #expect(commit.appends(to: TestServer.two).map { $0.leaderCommit } == [LogIndex(2)])
+        #expect(commit.appends(to: TestServer.three).isEmpty)
+        // Somebody asked there meanwhile: its next answer fetches the notice.
+        let late = server.step(acknowledge(2, from: TestServer.three, waits: true))
+        #expect(late.appends(to: TestServer.three).map { $0.leaderCommit } == [LogIndex(2)])
+    }
+
+    @Test("a follower says whether somebody waits for a commit")
+    func awaitsCommit() throws {
+        var server = try TestServer.follower()
+        for waits in [true, false] {
+            server.raft.awaitsCommit = waits
+            let effects = server.receive(
+                .appendEntries(.heartbeat(after: 0, term: 0)), term: 1)
+            let replies = effects.sendNow.compactMap { envelope -> Bool? in
+                guard case .appendEntriesReply(let reply) = envelope.message.body else {
+                    return nil
+                }
+                return reply.awaitsCommit
+            }
+            #expect(replies == [waits])
+        }
+    }
+
     @Test("answers of another term cannot raise matchIndex (C7, M14)")
     func staleAcknowledgement() throws {
         var server = try TestServer.leader(term: 4, terms: [1, 2])
