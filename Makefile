@@ -18,7 +18,7 @@ SEEDS ?= 20000
 MINUTES ?= 10
 SECONDS_EACH ?= 60
 
-.PHONY: help setup build release test verify lint fix demo bench sim soak fuzz proto up down clean
+.PHONY: help setup build release test verify lint fix demo bench sim soak mutants chaos fuzz proto up down clean
 
 help: ## Print this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -55,14 +55,22 @@ bench: release ## Measure against etcd in the same run (installs h2load and etcd
 	python3 Tests/Bench/bench.py --latchd .build/release/latchd --failover 15
 	python3 Tests/Bench/bench.py --latchd .build/release/latchd --many
 
-sim: setup ## Simulate: SEED=42 prints one seed's story, SEEDS=20000 runs that many
-	$(if $(SEED),LATCH_SEED=$(SEED),LATCH_SEEDS=$(SEEDS)) swift test --filter SimulationTests
+sim: setup ## Simulate: SEED=42 tells one seed's story, SEEDS=20000 runs that many
+	swift build -c release --product latchsim
+	.build/release/latchsim $(if $(SEED),--seed $(SEED),--seeds $(SEEDS) --threads 2 --marks)
 
 soak: setup ## Simulate new seeds for MINUTES=10
 	@.ci/soak $(MINUTES)
 
 fuzz: setup ## Feed every decoder nonsense, SECONDS_EACH=60 a loop
 	LATCH_FUZZ_SECONDS=$(SECONDS_EACH) swift test --filter Fuzz
+
+mutants: setup ## Prove the simulator: every deliberate bug must be noticed
+	python3 Tests/Mutants/mutants.py
+
+chaos: release ## Real nodes, real faults, checked histories, for MINUTES=10
+	swift build -c release --product latchchaos
+	.build/release/latchchaos --latchd .build/release/latchd --minutes $(MINUTES)
 
 proto: setup ## Generate the Swift code of the .proto files
 	Sources/LatchAPI/Protos/generate

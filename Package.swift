@@ -111,16 +111,37 @@ let package = Package(
             swiftSettings: strict),
 
         // Tests, from pure functions to killed processes.
+        .target(name: "HistoryChecker", path: "Tests/HistoryChecker", swiftSettings: strict),
         .target(
             name: "RaftSimulation",
-            dependencies: ["BinaryCoding", "RaftCore", "LatchMachine"],
+            dependencies: [
+                "HistoryChecker", "BinaryCoding", "RaftCore", "LatchMachine", "LatchNode",
+                "RaftStorage", "PeerTransport", nioCore, logging,
+            ],
             path: "Tests/RaftSimulation", swiftSettings: strict),
+        .executableTarget(
+            name: "latchsim", dependencies: ["RaftSimulation"], path: "Tests/latchsim",
+            swiftSettings: strict),
+        .target(
+            name: "FaultyDisk",
+            dependencies: ["RaftCore", "RaftStorage", product("GRDBSQLite", "GRDB.swift")],
+            path: "Tests/FaultyDisk", swiftSettings: strict),
         .target(
             name: "ClusterHarness",
             dependencies: [
                 "LatchClient", "LatchAPI", grpcCore, grpcTransport, nioCore, nioPosix, protobuf,
             ],
             path: "Tests/ClusterHarness", swiftSettings: strict),
+        .target(
+            name: "Chaos",
+            dependencies: [
+                "ClusterHarness", "HistoryChecker", "LatchAPI", "LatchClient", grpcCore,
+                grpcTransport, nioCore, nioPosix, protobuf,
+            ],
+            path: "Tests/Chaos/Kit", swiftSettings: strict),
+        .executableTarget(
+            name: "latchchaos", dependencies: ["Chaos", arguments],
+            path: "Tests/Chaos/latchchaos", swiftSettings: strict),
         .executableTarget(
             name: "LatchLoad", dependencies: ["ClusterHarness", "LatchAPI", arguments],
             path: "Tests/Bench/LatchLoad", swiftSettings: strict),
@@ -139,6 +160,12 @@ let package = Package(
             dependencies: ["RaftStorage", "RaftCore", product("GRDB", "GRDB.swift")],
             swiftSettings: strict),
         .testTarget(
+            name: "PowerCutTests", dependencies: ["FaultyDisk", "RaftStorage", "RaftCore"],
+            swiftSettings: strict),
+        .testTarget(
+            name: "HistoryCheckerTests", dependencies: ["HistoryChecker"], exclude: ["Histories"],
+            swiftSettings: strict),
+        .testTarget(
             name: "PeerTransportTests",
             dependencies: ["PeerTransport", "RaftCore", "BinaryCoding", nioCore, nioPosix],
             swiftSettings: strict),
@@ -151,12 +178,13 @@ let package = Package(
         .testTarget(
             name: "LatchNodeTests",
             dependencies: [
-                "LatchNode", "LatchMachine", "RaftCore", nioCore,
-                product("NIOEmbedded", "swift-nio"),
+                "LatchNode", "LatchMachine", "PeerTransport", "RaftCore", "RaftStorage", nioCore,
+                logging, product("NIOEmbedded", "swift-nio"),
             ],
             swiftSettings: strict),
         .testTarget(
-            name: "LatchClientTests", dependencies: ["LatchClient", "latchctl", arguments],
+            name: "LatchClientTests",
+            dependencies: ["LatchAPI", "LatchClient", "latchctl", arguments],
             swiftSettings: strict),
         .testTarget(
             name: "LatchdTests", dependencies: ["latchd", arguments, logging], swiftSettings: strict
@@ -168,6 +196,10 @@ let package = Package(
                 // They are run, not imported.
                 "latchd", "latchctl",
             ],
+            swiftSettings: strict),
+        .testTarget(
+            name: "ChaosTests",
+            dependencies: ["Chaos", "ClusterHarness", "HistoryChecker", nioCore, nioPosix],
             swiftSettings: strict),
         .testTarget(name: "StructureTests", swiftSettings: strict),
     ]

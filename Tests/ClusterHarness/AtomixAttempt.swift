@@ -68,6 +68,14 @@ package struct AtomixAttempt: Sendable {
         }
     }
 
+    package func get(
+        _ header: Atomix_Headers_RequestHeader
+    ) async throws -> Atomix_Leader_GetResponse {
+        try await connection.latch.get(.with { $0.header = header }, options: options) {
+            try Self.judge($0, \.header)
+        }
+    }
+
     /// One latch as `latchd.v1` shows it.
     package func getLatch(
         _ name: String, namespace: String

@@ -10,7 +10,11 @@ package final class NodeProcess: Sendable {
     package let log: URL
 
     /// Starts the binary with `arguments`; its output goes to the end of `log`.
-    package init(binary: URL, arguments: [String], log: URL) throws {
+    ///
+    /// - Parameter environment: added to that of this process.
+    package init(
+        binary: URL, arguments: [String], log: URL, environment added: [String: String] = [:]
+    ) throws {
         if !FileManager.default.fileExists(atPath: log.path) {
             _ = FileManager.default.createFile(atPath: log.path, contents: nil)
         }
@@ -24,6 +28,7 @@ package final class NodeProcess: Sendable {
         process.standardInput = FileHandle.nullDevice
         var environment = ProcessInfo.processInfo.environment
         environment["SWIFT_BACKTRACE"] = "enable=no"
+        environment.merge(added) { _, new in new }
         process.environment = environment
         try process.run()
         self.process = process

@@ -33,6 +33,23 @@ struct LatchObserver: Sendable {
         sessions[session]?.safeUntil = max(known.safeUntil, safeUntil)
     }
 
+    /// A node's answer to a client is the one that the log gives (I12).
+    func checkAnswer(
+        _ answer: Answer, to command: Command, at index: UInt64
+    ) throws(Violation) {
+        guard case .latch(_, let session, let requestID, _) = command, requestID > 0,
+            case .latched(let state, let answeredIndex) = answer
+        else { return }
+        let known = answers[StreamKey(session: session, stream: requestID)]
+        try require(
+            known == Answered(state: state, index: answeredIndex), "I12 exactly once",
+            "request \(requestID) of session \(session) is answered with the state of "
+                + "\(answeredIndex), the log says otherwise")
+    }
+
+    /// Sessions that nobody has ended yet.
+    var openCount: Int { sessions.values.filter(\.isOpen).count }
+
     /// An index is applied for the first time anywhere.
     mutating func note(
         _ record: LogRecord, at index: UInt64, outcomes: [Outcome], machine: LatchMachine,

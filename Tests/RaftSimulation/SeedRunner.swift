@@ -6,14 +6,31 @@ package struct SeedRunner: Sendable {
     package struct Summary: Sendable {
         package var seeds = 0
         package var marks = Marks()
+        /// All traces in one number, whatever the order in which the seeds ran.
+        package var hash: UInt64 = 0
         /// Ascending by seed; each lane stops after a few.
         package var failures: [SeedFailure] = []
         package init() {}
+
+        mutating func add(_ other: Summary) {
+            seeds += other.seeds
+            marks.add(other.marks)
+            hash &+= other.hash
+            failures += other.failures
+        }
     }
 
-    private static let failureLimit = 4
+    /// Failures a lane stops after.
+    private let failureLimit: Int
+    /// Called by each lane after each seed, on its thread.
+    private let onSeed: @Sendable () -> Void
 
-    package init() {}
+    package init(
+        failureLimit: Int = 4, onSeed: @escaping @Sendable () -> Void = {}
+    ) {
+        self.failureLimit = failureLimit
+        self.onSeed = onSeed
+    }
 
     /// Runs `seeds` on as many threads as `lanes`; each stops after a few failures.
     package func run(seeds: Range<UInt64>, lanes: Int) async -> Summary {
@@ -22,11 +39,7 @@ package struct SeedRunner: Sendable {
                 group.addTask { await runThread(lane, of: UInt64(lanes), seeds) }
             }
             var whole = Summary()
-            for await part in group {
-                whole.seeds += part.seeds
-                whole.marks.add(part.marks)
-                whole.failures += part.failures
-            }
+            for await part in group { whole.add(part) }
             whole.failures.sort { $0.seed < $1.seed }
             return whole
         }
@@ -51,14 +64,16 @@ package struct SeedRunner: Sendable {
         for seed in seeds where seed % lanes == lane {
             TrapReport.note(seed: seed, lane: Int(lane))
             summary.seeds += 1
-            var simulation = Simulation(seed: seed)
+            let simulation = Simulation(seed: seed)
             do {
                 try simulation.run()
-                summary.marks.add(simulation.marks)
             } catch {
                 summary.failures.append(SeedFailure.replay(seed, error))
-                if summary.failures.count == SeedRunner.failureLimit { return summary }
             }
+            summary.marks.add(simulation.marks)
+            summary.hash &+= simulation.trace.hash &* (2 * seed + 1)
+            onSeed()
+            if summary.failures.count == failureLimit { break }
         }
         TrapReport.forget(lane: Int(lane))
         return summary
@@ -69,11 +84,23 @@ package struct SeedRunner: Sendable {
 package struct SeedFailure: Error, Sendable, CustomStringConvertible {
     package let seed: UInt64
     package let violation: Violation
+    package let mask: SwarmMask
     package let lines: [String]
 
+    package init(
+        seed: UInt64, violation: Violation, mask: SwarmMask, lines: [String] = []
+    ) {
+        self.seed = seed
+        self.violation = violation
+        self.mask = mask
+        self.lines = lines
+    }
+
     /// Runs the seed once more, this time with a trace.
-    static func replay(_ seed: UInt64, _ violation: Violation) -> SeedFailure {
-        var simulation = Simulation(seed: seed, mode: .recent(60))
+    static func replay(
+        _ seed: UInt64, _ violation: Violation, mask: SwarmMask = SwarmMask()
+    ) -> SeedFailure {
+        let simulation = Simulation(seed: seed, mode: .recent(60), mask: mask)
         var found = violation
         do {
             try simulation.run()
@@ -83,12 +110,49 @@ package struct SeedFailure: Error, Sendable, CustomStringConvertible {
             found = error
         }
         return SeedFailure(
-            seed: seed, violation: found, lines: simulation.trace.lines.suffix(60))
+            seed: seed, violation: found, mask: mask,
+            lines: Array(simulation.trace.lines.suffix(60)))
+    }
+
+    /// The smallest world found in which the seed breaks the same invariant: parts are left out one
+    /// after the other for as long as it does.
+    package func shrunk() -> SeedFailure {
+        var mask = self.mask
+        func fails(_ candidate: SwarmMask) -> Bool {
+            do {
+                try Simulation(seed: seed, mask: candidate).run()
+                return false
+            } catch {
+                return error.invariant == violation.invariant
+            }
+        }
+        for part in SwarmMask.Part.allCases {
+            var candidate = mask
+            candidate.parts.insert(part)
+            if fails(candidate) { mask = candidate }
+        }
+        for count in 1...3 where mask.clients == nil {
+            var candidate = mask
+            candidate.clients = count
+            if fails(candidate) { mask = candidate }
+        }
+        for time: UInt64 in [50, 100, 200, 400, 800, 1_600] where mask.milliseconds == nil {
+            var candidate = mask
+            candidate.milliseconds = time
+            if fails(candidate) { mask = candidate }
+        }
+        return SeedFailure.replay(seed, violation, mask: mask)
+    }
+
+    /// The command that shows the whole story.
+    package var command: String {
+        let without = mask == SwarmMask() ? "" : " --without \(mask)"
+        return "latchsim --seed \(seed)\(without)"
     }
 
     package var description: String {
         lines.joined(separator: "\n")
             + "\n\(violation)\nReproduce it with the whole story:\n"
-            + "  LATCH_SEED=\(seed) swift test --filter SimulationTests"
+            + "  swift run -c release \(command)"
     }
 }

@@ -52,6 +52,9 @@ extension SimulatedDisk {
         _ index: LogIndex, _ log: Log?, _ message: Message
     ) throws(Violation) {
         guard index > .zero else { return }
+        // Written in one transaction with what a later leader replaced: the same as an
+        // acknowledgement that the network kept for a while.
+        if image.currentTerm > message.term, log == nil, index <= highestIndex { return }
         try require(
             holds(index, term: log?.entry(at: index)?.term), "I10 durable before send",
             "\(message.from) acknowledges \(index), its disk ends at \(lastIndex)")

@@ -1,190 +1,353 @@
 import LatchMachine
+import LatchNode
 import RaftCore
 
-/// One call on its way to a server.
-struct ClientRequest: Sendable {
-    let client: Int
-    /// Names the call; all its attempts carry it.
-    let call: UInt64
-    /// The server that the client asked, which answers once it has applied the entry. From 0.
-    let origin: Int
-    let command: Command
-}
+/// A program that uses latches: it opens sessions, joins, watches, reads, renews, repeats a call
+/// with the same request id through other nodes until it is answered, and sometimes just dies.
+final class SimulatedClient {
+    /// The latches that all clients share.
+    static let names = ["a", "b", "c"].map { PrimitiveName(namespace: "sim", name: $0) }
 
-struct ClientAnswer: Sendable {
-    let call: UInt64
-    let answer: Answer
-}
-
-/// A program that uses latches, as far as the servers can see: it opens sessions, sends commands,
-/// and repeats a call with the same request id through other servers until it is answered.
-struct SimulatedClient: Sendable {
-    struct Call: Sendable {
-        let number: UInt64
-        let command: Command
+    struct Call {
+        let number: Int
+        let request: Request
         let begunAt: UInt64
+        /// What was committed when it began: a read must not be older (I18).
+        let commitAtBegin: UInt64
         var attempts = 0
-        /// The machine holds this command until the request ids before it are there (Q3).
-        var isHeld = false
+        var retryAt: UInt64 = 0
+        var lastNode: Int?
+        /// Its place in the history.
+        var operation: Int
     }
 
+    enum Request {
+        case command(Command)
+        case renew(Renewal)
+        case read(ReadQuery)
+    }
+
+    unowned let simulation: Simulation
     let number: Int
-    private(set) var name: PrimitiveName
-    private(set) var session: SessionID?
-    private(set) var timeoutMilliseconds: UInt64 = 0
-    private var nextRequestID: UInt64 = 1
-    private var answeredRequestID: UInt64 = 0
-    private var streams: [UInt64] = []
+    var name = SimulatedClient.names[0]
+    var session: SessionID?
+    var timeoutMilliseconds: UInt64 = 0
+    var nextRequestID: UInt64 = 1
+    var answeredRequestID: UInt64 = 0
+    var streams: [UInt64: ClientStream] = [:]
     private(set) var call: Call?
-    private var callCount: UInt64 = 0
+    private var callCount = 0
     /// True while this client has stopped for good: its session must expire.
     private var isSilent = false
+    private var isGoneForGood = false
+    private(set) var answered = 0
 
-    init(number: Int) {
+    init(_ simulation: Simulation, number: Int) {
+        self.simulation = simulation
         self.number = number
-        name = PrimitiveName(namespace: "sim", name: "a")
     }
 
-    /// What to send now: the open call again, or a new one. Nil: nothing this time.
-    mutating func nextCall(
-        at now: UInt64, _ options: SwarmOptions, _ generator: inout SeededGenerator
-    ) -> Call? {
+    // MARK: Time
+
+    func schedule() {
+        let range = simulation.options.clients.pauseMilliseconds
+        let pause = simulation.generator.draw(from: range)
+        simulation.time.after(pause) { [self] in
+            schedule()
+            tick()
+        }
+    }
+
+    private func tick() {
+        tendStreams()
+        if simulation.areClientsStopped { return }
+        if !isSilent, simulation.generator.happens(permille: 150) { readAside() }
         if let open = call {
-            if open.isHeld, open.attempts > 3 { closeGap(before: open.command, at: now) }
-            if open.attempts > 30 { giveUp() }
-            call?.attempts += 1
-            return call
+            guard open.retryAt <= simulation.now else { return }
+            if open.attempts > 25 { return giveUp() }
+            return attempt()
         }
         if isSilent {
-            isSilent = generator.happens(permille: 900)
-            if !isSilent { forgetSession() }
-            return nil
+            if simulation.generator.happens(permille: 100) {
+                isSilent = false
+                forgetSession()
+            }
+            return
         }
-        begin(command(options, &generator), at: now)
-        return call
+        begin(nextRequest())
     }
 
-    private mutating func begin(_ command: Command, at now: UInt64) {
-        callCount += 1
-        call = Call(
-            number: UInt64(number + 1) << 32 | callCount, command: command, begunAt: now)
-    }
-
-    /// What the leader of a real cluster does when a gap stays open: the ids before are void.
-    private mutating func closeGap(before command: Command, at now: UInt64) {
-        switch command {
-        case .latch(_, let session, let requestID, _),
-            .openStream(_, let session, let requestID, _):
-            begin(.closeGap(session, requestID: requestID - 1), at: now)
-        case .leaderElected, .openSession, .renew, .closeSession, .deletePrimitive, .closeGap,
-            .expire:
-            break
-        }
-    }
-
-    private mutating func giveUp() {
+    private func giveUp() {
+        simulation.mark(.abandonedCall)
         call = nil
         forgetSession()
     }
 
-    private mutating func forgetSession() {
+    func forgetSession() {
         session = nil
         nextRequestID = 1
         answeredRequestID = 0
-        streams = []
+        streams = [:]
     }
 
-    private mutating func command(
-        _ options: SwarmOptions, _ generator: inout SeededGenerator
-    ) -> Command {
+    // MARK: What to do next
+
+    private func nextRequest() -> Request {
         guard let session else {
-            name = PrimitiveName(namespace: "sim", name: generator.pick(["a", "a", "b"]))
-            timeoutMilliseconds = generator.draw(from: options.sessionTimeoutMilliseconds)
-            return .openSession(name, timeoutMilliseconds: timeoutMilliseconds)
+            let count = simulation.options.clients.latchNames
+            name = SimulatedClient.names[simulation.generator.below(count)]
+            timeoutMilliseconds = simulation.generator.draw(
+                from: simulation.options.clients.sessionTimeoutMilliseconds)
+            return .command(.openSession(name, timeoutMilliseconds: timeoutMilliseconds))
         }
-        switch generator.below(100) {
-        case 0..<40: return renewal(of: session)
-        case 40..<65: return latch(session, &generator)
-        case 65..<70:
-            return .latch(name, session, requestID: 0, participant: "u\(number)")
-        case 70..<78:
+        switch simulation.generator.below(100) {
+        case 0..<36: return renewal(of: session)
+        case 36..<62: return latch(session)
+        case 62..<66:
+            simulation.mark(.unsequenced)
+            return .command(.latch(name, session, requestID: 0, participant: "u\(number)"))
+        case 66..<74:
             let stream = takeRequestID()
-            streams.append(stream)
-            return .openStream(name, session, requestID: stream, index: session)
-        case 78..<82:
-            // A client that lost a call: the id is consumed, the gap must be closed by the servers.
-            let gap = takeRequestID()
-            return .closeGap(session, requestID: gap)
-        case 82..<92: return .closeSession(name, session)
-        case 92..<94: return .deletePrimitive(name)
+            streams[stream] = ClientStream(
+                seen: simulation.generator.happens(permille: 500) ? session : 0)
+            tendStreams()
+            return renewal(of: session)
+        case 74..<82:
+            let isBehind = simulation.generator.happens(permille: 200)
+            return .read(
+                .get(
+                    name, session, requestID: isBehind ? nextRequestID : answeredRequestID))
+        case 82..<84:
+            // A call that never left: its request id is missing for ever.
+            _ = takeRequestID()
+            return latch(session)
+        case 84..<92: return .command(.closeSession(name, session))
+        case 92..<94: return .command(.deletePrimitive(name))
         case 94..<97:
             isSilent = true
+            simulation.mark(.abandonedSession)
             return renewal(of: session)
-        default: return latch(session, &generator)
+        default: return latch(session)
         }
     }
 
-    private mutating func latch(
-        _ session: SessionID, _ generator: inout SeededGenerator
-    ) -> Command {
-        let isShared = generator.happens(permille: 100)
+    private func latch(_ session: SessionID) -> Request {
+        let isShared = simulation.generator.happens(permille: 100)
+        if isShared { simulation.mark(.sharedName) }
         let participant = isShared ? "shared" : "p\(number)-\(session)"
-        if generator.happens(permille: 50) { _ = takeRequestID() }
-        return .latch(name, session, requestID: takeRequestID(), participant: participant)
+        return .command(
+            .latch(name, session, requestID: takeRequestID(), participant: participant))
     }
 
-    private mutating func takeRequestID() -> UInt64 {
+    private func takeRequestID() -> UInt64 {
         defer { nextRequestID += 1 }
         return nextRequestID
     }
 
-    private func renewal(of session: SessionID) -> Command {
-        .renew([
+    private func renewal(of session: SessionID) -> Request {
+        if let cancelled = streams.keys.sorted().first,
+            simulation.generator.happens(permille: 20)
+        {
+            streams[cancelled] = nil
+        }
+        let listed = streams.keys.sorted().compactMap { id in
+            streams[id].map { StreamAcknowledgement(stream: id, responseID: $0.last) }
+        }
+        return .renew(
             Renewal(
                 primitive: name, session: session, acknowledgedRequestID: answeredRequestID,
-                streams: streams.map { StreamAcknowledgement(stream: $0, responseID: 1) })
-        ])
+                streams: listed))
     }
 
-    /// Takes an answer. True if it confirms that the session lives on from the moment the call was
-    /// begun.
-    mutating func take(_ answer: ClientAnswer) -> Bool {
-        guard let open = call, open.number == answer.call else { return false }
-        if case .held = answer.answer {
-            call?.isHeld = true
-            return false
+    // MARK: Asking
+
+    private func begin(_ request: Request) {
+        callCount += 1
+        let operation = note(request)
+        call = Call(
+            number: callCount, request: request, begunAt: simulation.now,
+            commitAtBegin: simulation.observer.commitIndex.rawValue, operation: operation)
+        attempt()
+    }
+
+    private func note(_ request: Request) -> Int {
+        let kind: History.Operation.Kind
+        switch request {
+        case .command(let command): kind = .command(command)
+        case .renew(let renewal): kind = .renewal(renewal)
+        case .read(.get(let name, let session, _)): kind = .get(name, session)
+        case .read(.latch(let name)): kind = .get(name, nil)
+        case .read(.list), .read(.primitives): kind = .get(name, nil)
+        }
+        return simulation.history.begin(number, kind, at: simulation.now)
+    }
+
+    private func attempt() {
+        guard var open = call else { return }
+        open.attempts += 1
+        if open.attempts > 1 { simulation.mark(.retriedCall) }
+        // Applied twice it would mean something else: each attempt is a call of its own.
+        if open.attempts > 1, !open.request.isRepeatable { open.operation = note(open.request) }
+        open.retryAt =
+            simulation.now
+            + simulation.generator.draw(from: simulation.options.clients.retryMilliseconds)
+        let stays = simulation.generator.happens(permille: 400)
+        let target = stays ? open.lastNode : nil
+        let process =
+            simulation.processes[target ?? simulation.generator.below(simulation.processes.count)]
+        open.lastNode = process.position
+        call = open
+        simulation.trace.note(
+            "client \(number) → \(process.id): \(open.request), attempt \(open.attempts)")
+        let (callNumber, operation) = (open.number, open.operation)
+        simulation.submit(to: process) { sink in
+            switch open.request {
+            case .command(let command): .command(command, sink)
+            case .renew(let renewal): .renew(renewal, sink)
+            case .read(let query): .read(query, sink)
+            }
+        } answer: { [self] result in
+            take(result, callNumber, operation, from: process)
+        }
+    }
+
+    /// A read that nobody waits for: it is right, or it is not answered.
+    private func readAside() {
+        let query: ReadQuery
+        switch simulation.generator.below(4) {
+        case 0: query = .primitives(namespace: nil)
+        case 1: query = .list(namespace: "sim", prefix: "", after: nil, limit: 10)
+        default:
+            query = .latch(
+                SimulatedClient.names[
+                    simulation.generator.below(simulation.options.clients.latchNames)])
+        }
+        let commit = simulation.observer.commitIndex.rawValue
+        var operation: Int?
+        if case .latch(let name) = query {
+            operation = simulation.history.begin(
+                1_000 + number, .get(name, nil), at: simulation.now)
+        }
+        let process =
+            simulation.processes[simulation.generator.below(simulation.processes.count)]
+        simulation.submit(to: process) {
+            .read(query, $0)
+        } answer: { [self] result in
+            simulation.check { () throws(Violation) in
+                try simulation.checkRead(result, of: query, notBefore: commit)
+            }
+            if let operation { simulation.noteRead(result, operation) }
+        }
+    }
+
+    // MARK: Answers
+
+    private func take(
+        _ result: NodeResult, _ callNumber: Int, _ operation: Int, from process: SimulatedProcess
+    ) {
+        guard let open = call, open.number == callNumber else {
+            return simulation.mark(.staleAnswer)
+        }
+        if case .failed = result {} else { call?.operation = operation }
+        simulation.trace.note("client \(number) < \(process.id): \(result)")
+        switch result {
+        case .failed(let failure):
+            simulation.note(failure)
+            call?.retryAt = simulation.now + simulation.generator.draw(from: 0...20)
+            if failure == .gap { call = nil }
+            return
+        case .answer(let answer, let index):
+            // A repeated answer carries the index of the first.
+            let place = if case .latched(_, let first) = answer { first } else { index }
+            settle(.answer(answer), index: place, process)
+            take(answer, of: open, index)
+        case .renewed(let isAlive):
+            settle(.renewed(isAlive), index: nil, process)
+            if isAlive { confirm(open) } else { simulation.mark(.deniedRenewal); forgetSession() }
+        case .latch, .noSuchPrimitive, .unknownSession, .latches, .primitives:
+            call = nil
+            guard case .read(let query) = open.request else { return }
+            simulation.check { () throws(Violation) in
+                try simulation.checkRead(result, of: query, notBefore: open.commitAtBegin)
+            }
+            simulation.noteRead(result, open.operation)
+            if case .unknownSession = result { forgetSession() }
+        case .status:
+            break
+        }
+        answered += 1
+        simulation.mark(.answeredCall)
+        if open.attempts > 1 { simulation.mark(.answeredAtSecondNode) }
+    }
+
+    private func settle(
+        _ result: History.Operation.Result, index: UInt64?, _ process: SimulatedProcess
+    ) {
+        guard let open = call else { return }
+        // An earlier attempt may have been applied: a refusal of a later one does not tell.
+        var isTold = true
+        if open.attempts > 1, case .answer(.refused) = result { isTold = false }
+        if isTold {
+            simulation.history.end(open.operation, result, index: index, at: simulation.now)
         }
         call = nil
-        switch answer.answer {
+    }
+
+    private func confirm(_ open: Call) {
+        guard let session else { return }
+        // A leader's clock may run 5 % faster than the true one.
+        let safe =
+            timeoutMilliseconds * (simulation.options.areClocksDrifting ? 950 : 1_000) / 1_000
+        simulation.truth.latches.noteConfirmed(session, safeUntil: open.begunAt + safe)
+    }
+
+    private func take(_ answer: Answer, of open: Call, _ index: UInt64) {
+        guard case .command(let command) = open.request else { return }
+        simulation.check { () throws(Violation) in
+            try simulation.truth.latches.checkAnswer(answer, to: command, at: index)
+        }
+        switch answer {
         case .sessionOpened(let session):
             forgetSession()
             self.session = session
-            return true
-        case .renewed(let results):
-            if results == [true] { return true }
-            forgetSession()
+            simulation.mark(.openedSession)
+            confirm(open)
         case .closed:
             forgetSession()
-        case .latched, .streamOpened:
-            noteAnswered(open.command)
-        case .refused(.unknownSession):
-            forgetSession()
-        case .refused(.alreadyAcknowledged), .refused(.gap), .refused(.requestMismatch),
+        case .latched, .refused(.alreadyAcknowledged), .refused(.gap), .refused(.requestMismatch),
             .refused(.limit):
-            noteAnswered(open.command)
-        case .done, .held:
+            noteAnswered(command.requestID)
+        case .refused(.unknownSession):
+            simulation.mark(.unknownSession)
+            forgetSession()
+        case .done, .held, .renewed, .streamOpened:
             break
         }
-        return false
     }
 
-    private mutating func noteAnswered(_ command: Command) {
-        switch command {
-        case .latch(_, _, let requestID, _), .openStream(_, _, let requestID, _):
-            answeredRequestID = max(answeredRequestID, requestID)
+    func noteAnswered(_ requestID: UInt64?) {
+        answeredRequestID = max(answeredRequestID, requestID ?? 0)
+    }
+}
+
+extension SimulatedClient.Request {
+    /// Applying it twice has the effect of applying it once.
+    fileprivate var isRepeatable: Bool {
+        switch self {
+        case .command(.openSession), .command(.deletePrimitive): false
+        case .command(.latch(_, _, let requestID, _)): requestID > 0
+        case .command, .renew, .read: true
+        }
+    }
+}
+
+extension Command {
+    fileprivate var requestID: UInt64? {
+        switch self {
+        case .latch(_, _, let requestID, _), .openStream(_, _, let requestID, _): requestID
         case .leaderElected, .openSession, .renew, .closeSession, .deletePrimitive, .closeGap,
             .expire:
-            break
+            nil
         }
     }
 }

@@ -10,6 +10,8 @@ package struct SimulatedDisk: Sendable {
     package private(set) var queue: [Persist] = []
     /// Every vote that ever was durable: the candidate by term.
     private(set) var votes: [Term: ServerID] = [:]
+    /// The highest index that ever was durable.
+    private(set) var highestIndex = LogIndex.zero
 
     package init() {}
 
@@ -67,6 +69,7 @@ package struct SimulatedDisk: Sendable {
             let isJoined = expected.map { $0 == first } ?? (first <= lastIndex.next())
             try require(isJoined, "I9 index chain", "\(first) is written after \(lastIndex)")
             image.entries.append(contentsOf: persist.append)
+            highestIndex = max(highestIndex, lastIndex)
         }
         if let index = persist.purgeThrough {
             try require(

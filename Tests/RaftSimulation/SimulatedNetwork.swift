@@ -21,6 +21,11 @@ struct SimulatedNetwork: Sendable {
 
     func isCut(from: Int, to: Int) -> Bool { cut[from * count + to] }
 
+    /// Whether both directions work, as a connection needs.
+    func isPassable(_ one: Int, _ other: Int) -> Bool {
+        !isCut(from: one, to: other) && !isCut(from: other, to: one)
+    }
+
     /// When the copies of a message sent now arrive: none, one or two of them.
     mutating func arrivals(
         from: Int, to: Int, at now: UInt64, _ generator: inout SeededGenerator
@@ -63,20 +68,20 @@ struct SimulatedNetwork: Sendable {
 
     /// Cuts at random: a split, a lone server, one direction, or a bridge (two that see only a
     /// third).
-    mutating func partition(_ generator: inout SeededGenerator) -> String {
+    mutating func partition(_ generator: inout SeededGenerator) -> (words: String, mark: Mark) {
         healCuts()
         let victim = generator.below(count)
         let others = (0..<count).filter { $0 != victim }
         switch generator.below(6) {
         case 0:
             for other in others { cutBoth(victim, other) }
-            return "isolates \(victim + 1)"
+            return ("isolates \(victim + 1)", .isolated)
         case 1:
             for other in others { cut(from: other, to: victim) }
-            return "\(victim + 1) hears nobody"
+            return ("\(victim + 1) hears nobody", .deaf)
         case 2:
             for other in others { cut(from: victim, to: other) }
-            return "nobody hears \(victim + 1)"
+            return ("nobody hears \(victim + 1)", .mute)
         case 3:
             // A bridge: only the victim sees both sides.
             for left in others.indices {
@@ -84,18 +89,18 @@ struct SimulatedNetwork: Sendable {
                     cutBoth(others[left], others[right])
                 }
             }
-            return "makes \(victim + 1) a bridge"
+            return ("makes \(victim + 1) a bridge", .bridge)
         case 4:
             let side = (0..<count).map { _ in generator.happens(permille: 500) }
             for one in 0..<count {
                 for other in 0..<count where side[one] != side[other] { cutBoth(one, other) }
             }
-            return "splits \(side.indices.filter { side[$0] }.map { $0 + 1 })"
+            return ("splits \(side.indices.filter { side[$0] }.map { $0 + 1 })", .split)
         default:
             for _ in 0..<count {
                 cut(from: generator.below(count), to: generator.below(count))
             }
-            return "cuts random links"
+            return ("cuts random links", .split)
         }
     }
 

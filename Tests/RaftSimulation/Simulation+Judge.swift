@@ -1,52 +1,49 @@
 import LatchMachine
+import LatchNode
 import RaftCore
 
 /// What the second phase has seen so far (I20). T is the upper end of the election timeout.
-struct Judgement: Sendable {
+struct Judgement {
     var healedAt: UInt64 = 0
     /// When a leader that is ready was first seen after the heal.
     var ledSince: UInt64?
     var term = Term.zero
     var leader: ServerID?
-    var probe: ReadID?
-    var isProbeGranted = false
-    /// Where the last command stands, while it is not lost.
-    var command: LogPosition?
+    var quietSince: UInt64?
+    var isReadAnswered = false
+    var isCommandAnswered = false
     var agreedAt: UInt64?
     var isDone = false
-
-    mutating func noteRead(_ id: ReadID) {
-        if id == probe { isProbeGranted = true }
-    }
 }
 
 extension Simulation {
     private var timeout: UInt64 { options.settings.electionTimeoutMilliseconds.upperBound }
 
     /// Everything is well again: what the cluster does from now on, it has to do within bounds.
-    mutating func endFaults() throws(Violation) {
+    func endFaults() {
         areFaultsOver = true
         network.healForGood()
         trace.note("all faults end")
         judgement.healedAt = now
-        for server in servers.indices {
-            servers[server].isSlow = false
-            resume(server)
-            if servers[server].raft == nil { try start(server) }
-            for peer in servers where peer.id != servers[server].id {
-                noteEvidence(server, peer.id, isReachable: true)
-            }
+        for process in processes {
+            process.isSlow = false
+            process.crashAfterOperations = nil
+            resume(process)
+            start(process)
         }
-        queue.add(.judge, at: now + timeout)
+        time.after(timeout) { [self] in judge() }
     }
 
     /// Every election timeout: is there a leader, does everybody agree, does the term stand still?
-    mutating func judge() throws(Violation) {
+    private func judge() {
+        guard !judgement.isDone else { return }
+        time.after(timeout) { [self] in judge() }
+        check { () throws(Violation) in try judgeNow() }
+    }
+
+    private func judgeNow() throws(Violation) {
         let elapsed = now - judgement.healedAt
-        queue.add(.judge, at: now + timeout)
-        guard
-            let leader = servers.indices.first(where: { servers[$0].raft?.isReadyToServe == true })
-        else {
+        guard let leader = processes.first(where: { $0.node?.raft.isReadyToServe == true }) else {
             try require(
                 elapsed < 20 * timeout, "I20 liveness",
                 "no leader \(elapsed) ms after the last fault: " + summaries)
@@ -54,91 +51,111 @@ extension Simulation {
             return
         }
         if judgement.ledSince == nil { judgement.ledSince = now }
-        if elapsed < 3 * timeout { return }
-        areClientsStopped = true
-        if judgement.agreedAt != nil {
-            if isInAgreement(with: leader) { return try judgeCalm(leader) }
-            // A straggling call of a client came after all: the calm begins anew.
-            judgement.agreedAt = nil
-        }
-        if isInAgreement(with: leader) {
-            judgement.agreedAt = now
-            judgement.term = servers[leader].raft?.currentTerm ?? .zero
-            judgement.leader = servers[leader].id
-        }
-        try askAgain(at: leader)
+        if elapsed < 4 * timeout { return }
+        askAgain()
+        let bound = agreementBound
+        let isServed = judgement.isReadAnswered && judgement.isCommandAnswered
         try require(
-            elapsed < agreementBound(at: leader), "I20 liveness",
-            "no agreement \(elapsed) ms after the last fault, read granted: "
-                + "\(judgement.isProbeGranted), command: \(isCommandApplied)" + summaries)
+            isServed || elapsed < bound, "I20 liveness",
+            "no service \(elapsed) ms after the last fault, read: \(judgement.isReadAnswered), "
+                + "command: \(judgement.isCommandAnswered)" + summaries)
+        guard isServed else { return }
+        if !areClientsStopped {
+            areClientsStopped = true
+            judgement.quietSince = now
+        }
+        try judgeEnd(leader, bound: bound + (judgement.quietSince ?? now) - judgement.healedAt)
     }
 
     /// A follower that lacks the whole log gets it entry by entry where the seed's settings are
     /// smallest.
-    private func agreementBound(at leader: Int) -> UInt64 {
-        60 * timeout + 15 * (servers[leader].raft?.log.lastIndex.rawValue ?? 0)
+    private var agreementBound: UInt64 {
+        60 * timeout + 15 * observer.commitIndex.rawValue
     }
 
-    /// A last command and a last read show that service goes on. A refusal may be right, for a
-    /// while.
-    private mutating func askAgain(at leader: Int) throws(Violation) {
-        var effects = Effects()
-        if !judgement.isProbeGranted {
-            let id = ReadID(nextNumber(at: leader))
-            judgement.probe = id
-            try step(leader, .read(id), &effects)
-        }
-        if !isCommandApplied {
-            try serve(
-                ClientRequest(
-                    client: -1, call: 0, origin: -1,
-                    command: .openSession(
-                        PrimitiveName(namespace: "sim", name: "last"), timeoutMilliseconds: 60_000)),
-                at: leader, hops: 1, &effects)
-        }
-        if case .appended(let index, let term) = effects.proposals.last?.result {
-            judgement.command = LogPosition(index: index, term: term)
-        }
-        try execute(effects, at: leader)
+    /// I16: sessions whose clients are silent expire: at last after their timeout, the grace of
+    /// each election and what passed since the leader's last stamp.
+    private var expiryBound: UInt64 {
+        2 * options.clients.sessionTimeoutMilliseconds.upperBound + 2 * options.graceMilliseconds
+            + 2_000 + 20 * timeout + 200 * UInt64(truth.latches.openCount)
     }
 
-    private var isCommandApplied: Bool {
-        guard let position = judgement.command else { return false }
-        return observer.committedTerm(at: position.index) == position.term
+    /// A last command and a last read, through any node, show that service goes on.
+    private func askAgain() {
+        if !judgement.isReadAnswered {
+            submit(to: generator.pick(processes)) {
+                .read(.primitives(namespace: nil), $0)
+            } answer: { [self] result in
+                if case .primitives = result { judgement.isReadAnswered = true }
+            }
+        }
+        if !judgement.isCommandAnswered {
+            let name = PrimitiveName(namespace: "sim", name: "last")
+            submit(to: generator.pick(processes)) {
+                .command(.openSession(name, timeoutMilliseconds: 100), $0)
+            } answer: { [self] result in
+                if case .answer(.sessionOpened, _) = result {
+                    judgement.isCommandAnswered = true
+                }
+            }
+        }
     }
 
-    /// All logs equal, all of them applied everywhere, the read granted, the command applied.
-    private func isInAgreement(with leader: Int) -> Bool {
-        guard let status = servers[leader].raft?.status, judgement.isProbeGranted, isCommandApplied
-        else { return false }
-        return servers.allSatisfy { server in
-            guard let other = server.raft?.status else { return false }
+    /// Every session expires, every stream gets its end, then nothing changes any more.
+    private func judgeEnd(_ leader: SimulatedProcess, bound: UInt64) throws(Violation) {
+        let quiet = now - (judgement.quietSince ?? now)
+        guard truth.latches.openCount == 0 else {
+            return try require(
+                quiet < expiryBound, "I16 expires at last",
+                "\(truth.latches.openCount) sessions live \(quiet) ms after their clients stopped")
+        }
+        let open = clients.flatMap(\.openStreams)
+        let agrees = isInAgreement(with: leader)
+        if agrees, open.isEmpty, judgement.agreedAt == nil {
+            judgement.agreedAt = now
+            judgement.term = leader.node?.raft.currentTerm ?? .zero
+            judgement.leader = leader.id
+        }
+        guard let agreedAt = judgement.agreedAt, agrees else {
+            judgement.agreedAt = nil
+            try require(
+                quiet < expiryBound + bound, "I20 liveness",
+                "no agreement \(quiet) ms after the last call" + summaries)
+            return try require(
+                open.isEmpty || quiet < expiryBound + 40 * timeout, "I17 event streams",
+                "no end \(quiet) ms after the last call: " + open.joined(separator: "; "))
+        }
+        if now - agreedAt >= 2 * timeout { try judgeCalm(leader) }
+    }
+
+    /// All logs equal, all of them applied everywhere.
+    private func isInAgreement(with leader: SimulatedProcess) -> Bool {
+        guard let status = leader.node?.raft.status else { return false }
+        return processes.allSatisfy { process in
+            guard let other = process.node?.raft.status else { return false }
             return other.lastLogIndex == status.lastLogIndex
                 && other.lastApplied == status.lastLogIndex
                 && other.durableIndex == status.lastLogIndex
-                && other.leader == servers[leader].id
+                && other.leader == leader.id
         }
     }
 
     /// After agreement nothing changes any more, and all machines hold the same bytes.
-    private mutating func judgeCalm(_ leader: Int) throws(Violation) {
-        guard let agreedAt = judgement.agreedAt, now - agreedAt >= 2 * timeout else { return }
-        for server in servers {
+    private func judgeCalm(_ leader: SimulatedProcess) throws(Violation) {
+        let bytes = truth.machine.encodeSnapshot()
+        for process in processes {
             try require(
-                server.raft?.currentTerm == judgement.term
-                    && server.raft?.leader == judgement.leader,
+                process.node?.raft.currentTerm == judgement.term
+                    && process.node?.raft.leader == judgement.leader,
                 "I20 liveness", "terms still grow without faults: " + summaries)
-        }
-        let bytes = servers[leader].machine.encodeSnapshot()
-        for server in servers {
             try require(
-                server.machine.encodeSnapshot() == bytes, "I8 state machine safety",
-                "\(server.id) and \(servers[leader].id) hold different states")
+                process.node?.machine.encodeSnapshot() == bytes, "I8 state machine safety",
+                "\(process.id) holds another state than its log gives")
         }
         judgement.isDone = true
     }
 
     private var summaries: String {
-        servers.map { "\n  \($0.id): \($0.raft?.status.summary ?? "dead")" }.joined()
+        processes.map { "\n  \($0.id): \($0.node?.raft.status.summary ?? "dead")" }.joined()
     }
 }

@@ -1,162 +1,212 @@
+import LatchMachine
+import LatchNode
+import NIOCore
+import PeerTransport
 import RaftCore
 
-// What goes wrong, and how it ends.
+// What goes wrong.
 
 extension Simulation {
     private enum Fault: CaseIterable {
-        case crash, crashAll, pause, partition, flap, slowDisk, falseEvidence, transfer
+        case crash, crashAll, crashAtDisk, pause, partition, flap, slowDisk, falseEvidence, retire
     }
 
     private func weight(of fault: Fault) -> Int {
         switch fault {
         case .crash: options.nemesis.crash
         case .crashAll: options.nemesis.crashAll
+        case .crashAtDisk: options.nemesis.crashAtDisk
         case .pause: options.nemesis.pause
         case .partition: options.nemesis.partition
         case .flap: options.nemesis.flap
         case .slowDisk: options.nemesis.slowDisk
         case .falseEvidence: options.nemesis.falseEvidence
-        case .transfer: options.nemesis.transfer
+        case .retire: options.nemesis.retire
         }
     }
 
-    mutating func runNemesis() throws(Violation) {
-        guard !areFaultsOver else { return }
-        queue.add(
-            .nemesis, at: now + generator.draw(from: options.nemesis.pauseBetweenMilliseconds))
+    func scheduleNemesis() {
+        let pause = generator.draw(from: options.nemesis.pauseBetweenMilliseconds)
+        time.after(pause) { [self] in
+            guard !areFaultsOver else { return }
+            scheduleNemesis()
+            runNemesis()
+        }
+    }
+
+    private func runNemesis() {
         let bag = Fault.allCases.flatMap { Array(repeating: $0, count: weight(of: $0)) }
         guard !bag.isEmpty else { return }
         switch generator.pick(bag) {
-        case .crash: try crash(victim())
-        case .crashAll: for server in servers.indices { try crash(server) }
+        case .crash: crash(victim(), survivors: nil)
+        case .crashAll:
+            mark(.crashedAll)
+            for process in processes { crash(process, survivors: nil) }
+        case .crashAtDisk: victim().crashAfterOperations = generator.below(6)
         case .pause: pause(victim())
         case .partition: partition(for: generator.draw(from: 50...1_500))
         case .flap: flap()
         case .slowDisk: toggleSlowDisk(victim())
         case .falseEvidence: lie()
-        case .transfer: handOver()
+        case .retire: retire(victim())
         }
     }
 
     /// Figure 8 needs leaders that get some old entries out, and none of their own.
-    mutating func planAmbush(on server: Int) {
+    func planAmbush(on process: SimulatedProcess) {
         guard !areFaultsOver, generator.happens(permille: options.nemesis.ambushPermille)
         else { return }
+        let life = process.life
         let reach = options.settings.heartbeatIntervalMilliseconds
-        queue.add(
-            .ambush(server: server, life: servers[server].life),
-            at: now + generator.draw(from: 1...(2 * reach)))
+        time.after(generator.draw(from: 1...(2 * reach))) { [self] in
+            guard !areFaultsOver, process.life == life, process.node != nil else { return }
+            ambush(process)
+        }
     }
 
-    mutating func ambush(_ server: Int) throws(Violation) {
-        guard !areFaultsOver else { return }
-        mark(\.ambushes)
-        if generator.happens(permille: 600) { return try crash(server) }
-        for other in servers.indices where other != server {
-            if generator.happens(permille: 700) { network.cut(from: server, to: other) }
+    private func ambush(_ process: SimulatedProcess) {
+        mark(.ambushed)
+        if generator.happens(permille: 600) { return crash(process, survivors: nil) }
+        for other in processes.indices where other != process.position {
+            if generator.happens(permille: 700) {
+                network.cut(from: process.position, to: other)
+            }
         }
-        trace.note("\(servers[server].id) is cut off from some")
-        queue.add(
-            .healNetwork(epoch: network.epoch), at: now + generator.draw(from: 100...1_000))
+        trace.note("\(process.id) is cut off from some")
+        healNetwork(after: generator.draw(from: 100...1_000))
+    }
+
+    private func healNetwork(after delay: UInt64) {
+        let epoch = network.epoch
+        time.after(delay) { [self] in
+            if epoch == network.epoch, !areFaultsOver { network.healCuts() }
+        }
+    }
+
+    private func isLeader(_ process: SimulatedProcess) -> Bool {
+        process.node?.raft.role == .leader
     }
 
     /// A leader is the most interesting victim.
-    private mutating func victim() -> Int {
-        let leaders = servers.indices.filter { servers[$0].raft?.role == .leader }
+    private func victim() -> SimulatedProcess {
+        let leaders = processes.filter(isLeader)
         return leaders.isEmpty || generator.happens(permille: 500)
-            ? generator.below(servers.count) : generator.pick(leaders)
+            ? generator.pick(processes) : generator.pick(leaders)
     }
 
     /// kill -9: some of the writes that nobody has acknowledged survive, in order; the rest is
     /// lost.
-    private mutating func crash(_ server: Int) throws(Violation) {
-        guard servers[server].raft != nil else { return }
-        let waiting = servers[server].disk.queue.count
-        let survivors = generator.below(waiting + 1)
-        _ = try makeDurable(survivors, at: server)
-        servers[server].disk.dropQueue()
-        mark(\.crashes)
-        marks.lostWrites += waiting - survivors
-        trace.note("\(servers[server].id) crashes, \(waiting - survivors) writes are lost")
-        trace.fold(7, UInt64(server), UInt64(survivors))
-        servers[server].die()
-        let back = now + generator.draw(from: generator.pick([1...20, 50...800, 500...2_500]))
-        queue.add(.restart(server: server), at: back)
-        tellPeers(about: server, isReachable: false, at: now)
-        tellPeers(about: server, isReachable: true, at: back)
-    }
-
-    private mutating func tellPeers(about server: Int, isReachable: Bool, at time: UInt64) {
-        for peer in servers.indices where peer != server {
-            guard generator.happens(permille: options.trueEvidencePermille) else { continue }
-            queue.add(
-                .evidence(server: peer, about: servers[server].id, isReachable: isReachable),
-                at: time + generator.draw(from: 1...10))
+    ///
+    /// - Parameter survivors: how many writes survive; nil: any number.
+    func crash(_ process: SimulatedProcess, survivors: Int?) {
+        guard process.node != nil else { return }
+        let waiting = process.disk.queue.count
+        let kept = survivors ?? generator.below(waiting + 1)
+        mark(.crashed)
+        if isLeader(process) { mark(.crashedLeader) }
+        if now < process.startedAt + 30 { mark(.crashedAgainEarly) }
+        if kept > 0 { mark(.survivedUnacknowledged) }
+        for lost in process.disk.queue.dropFirst(kept) {
+            mark(.lostWrite)
+            if lost.vote?.votedFor != nil { mark(.lostVote) }
+            if !lost.append.isEmpty { mark(.lostAppend) }
+            if lost.snapshot != nil { mark(.snapshotLostInCrash) }
         }
+        _ = makeDurable(kept, of: process)
+        process.disk.dropQueue()
+        trace.note("\(process.id) crashes, \(waiting - kept) writes are lost")
+        trace.fold(7, UInt64(process.position), UInt64(kept))
+        process.die()
+        let pauses: [ClosedRange<UInt64>] = [1...20, 50...800, 500...2_500]
+        let back = generator.draw(from: areFaultsOver ? 1...20 : generator.pick(pauses))
+        time.after(back) { [self] in start(process) }
     }
 
-    mutating func noteEvidence(_ server: Int, _ about: ServerID, isReachable: Bool) {
-        guard servers[server].raft != nil else { return }
-        post(.input(isReachable ? .peerReachable(about) : .peerUnreachable(about)), to: server)
+    /// SIGTERM: leadership first, then the end. Everything that was written is kept.
+    private func retire(_ process: SimulatedProcess) {
+        guard process.isRunning, !process.isRetiring, let node = process.node,
+            let loop = process.loop
+        else { return }
+        let wasLeader = isLeader(process)
+        mark(wasLeader ? .retiredLeader : .retiredFollower)
+        trace.note("\(process.id) is told to stop")
+        process.isRetiring = true
+        let life = process.life
+        let promise = loop.makePromise(of: Void.self)
+        process.retirement = promise
+        promise.futureResult.whenComplete { [self] _ in
+            time.after(generator.draw(from: 0...20)) { [self] in
+                guard process.life == life, process.node != nil else { return }
+                if wasLeader, !isLeader(process) { mark(.transferCompleted) }
+                crash(process, survivors: process.disk.queue.count)
+            }
+        }
+        node.retire(within: .milliseconds(300), completing: promise)
     }
 
     /// Evidence that is wrong must cost nothing but an election.
-    private mutating func lie() {
-        let about = servers[victim()].id
-        for server in servers.indices where generator.happens(permille: 600) {
-            noteEvidence(server, about, isReachable: generator.happens(permille: 200))
+    private func lie() {
+        mark(.falseEvidence)
+        let about = victim()
+        for process in processes
+        where process.position != about.position && generator.happens(permille: 600) {
+            process.links?.emit(.unreachable(about.id))
         }
     }
 
     /// SIGSTOP: the process does nothing and keeps everything, then finds itself later.
-    private mutating func pause(_ server: Int) {
-        guard servers[server].isRunning else { return }
-        mark(\.pauses)
-        servers[server].isPaused = true
+    private func pause(_ process: SimulatedProcess) {
+        guard process.isRunning else { return }
+        let wasLeader = isLeader(process)
+        mark(wasLeader ? .stoppedLeader : .stopped)
+        process.stop()
         let timeout = options.settings.electionTimeoutMilliseconds.upperBound
         let length = generator.draw(from: (timeout / 2)...(timeout * 6))
-        trace.note("\(servers[server].id) is stopped for \(length) ms")
-        queue.add(.resume(server: server), at: now + length)
+        if length > 3 * timeout { mark(.stoppedLong) }
+        trace.note("\(process.id) is stopped for \(length) ms")
+        let life = process.life
+        time.after(length) { [self] in
+            guard process.life == life else { return }
+            if wasLeader, process.isStopped { mark(.resumedOldLeader) }
+            resume(process)
+        }
     }
 
-    mutating func resume(_ server: Int) {
-        guard servers[server].isPaused else { return }
-        servers[server].isPaused = false
-        servers[server].isTurnScheduled = false
-        scheduleTurn(server, after: 0)
+    func resume(_ process: SimulatedProcess) {
+        guard process.isStopped else { return }
+        trace.note("\(process.id) goes on")
+        process.resume()
     }
 
-    private mutating func partition(for length: UInt64) {
-        guard servers.count > 1 else { return }
-        mark(\.partitions)
-        let words = network.partition(&generator)
+    private func partition(for length: UInt64) {
+        guard processes.count > 1 else { return }
+        let (words, mark) = network.partition(&generator)
+        self.mark(mark)
+        if let leader = processes.first(where: isLeader),
+            processes.indices.contains(where: { !network.isPassable(leader.position, $0) })
+        {
+            self.mark(.partitionedLeader)
+        }
         trace.note("the network \(words)")
-        queue.add(.healNetwork(epoch: network.epoch), at: now + length)
+        healNetwork(after: length)
     }
 
     /// One link goes on and off, about as often as elections time out.
-    private mutating func flap() {
-        guard servers.count > 1 else { return }
-        let from = generator.below(servers.count)
-        let to = generator.below(servers.count)
+    private func flap() {
+        guard processes.count > 1 else { return }
+        mark(.flapped)
+        let from = generator.below(processes.count)
+        let to = generator.below(processes.count)
         let isCut = network.isCut(from: from, to: to)
         if isCut { network.healCuts() } else { network.cut(from: from, to: to) }
         trace.note("the link \(from + 1) → \(to + 1) \(isCut ? "is back" : "is cut")")
         let timeout = options.settings.electionTimeoutMilliseconds.upperBound
-        queue.add(.healNetwork(epoch: network.epoch), at: now + generator.draw(from: 20...timeout))
+        healNetwork(after: generator.draw(from: 20...timeout))
     }
 
-    private mutating func toggleSlowDisk(_ server: Int) {
-        servers[server].isSlow.toggle()
-        trace.note(
-            "the disk of \(servers[server].id) is \(servers[server].isSlow ? "slow" : "well")")
-    }
-
-    private mutating func handOver() {
-        for server in servers.indices where servers[server].raft?.role == .leader {
-            let target =
-                generator.happens(permille: 500) ? nil : servers[generator.below(servers.count)].id
-            post(.input(.transferLeadership(to: target)), to: server)
-        }
+    private func toggleSlowDisk(_ process: SimulatedProcess) {
+        process.isSlow.toggle()
+        if process.isSlow { mark(.slowDisk) }
+        trace.note("the disk of \(process.id) is \(process.isSlow ? "slow" : "well")")
     }
 }

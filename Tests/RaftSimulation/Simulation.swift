@@ -1,35 +1,46 @@
 import LatchMachine
+import LatchNode
+import Logging
+import NIOCore
+import PeerTransport
 package import RaftCore
 
-/// A whole cluster in virtual time: one seed decides everything that happens.
+/// A whole cluster of production nodes in virtual time: one seed decides everything that happens.
 ///
-/// First faults, while the observers check safety after every step; then all faults end, and the
+/// First faults, while the observers check safety after every turn; then all faults end, and the
 /// cluster must make progress within a bounded time (I20).
-package struct Simulation: Sendable {
+///
+/// `@unchecked Sendable`: a simulation and all in it is used by one thread.
+package final class Simulation: @unchecked Sendable {
     package let seed: UInt64
     package let options: SwarmOptions
     package var trace: Trace
     package internal(set) var marks = Marks()
 
     var generator: SeededGenerator
-    var queue = EventQueue()
-    var now: UInt64 = 0
+    let time = VirtualTime()
     var network: SimulatedNetwork
-    var servers: [SimulatedServer]
-    var clients: [SimulatedClient]
+    var processes: [SimulatedProcess] = []
+    var clients: [SimulatedClient] = []
     var observer: RaftObserver
-    var latches = LatchObserver()
-    let configuration: ClusterConfiguration
+    var truth: Truth
+    let logger: Logger
     var judgement = Judgement()
     var areFaultsOver = false
     var areClientsStopped = false
+    package internal(set) var history = History()
+    /// The first invariant that broke; nothing happens after it.
+    private(set) var violation: Violation?
 
     /// More events than this means that the cluster runs in circles.
-    private static let eventLimit = 400_000
+    private static let eventLimit = 600_000
 
-    package init(seed: UInt64, mode: Trace.Mode = .hashOnly) {
+    package convenience init(
+        seed: UInt64, mode: Trace.Mode = .hashOnly, mask: SwarmMask = SwarmMask()
+    ) {
         var generator = SeededGenerator(seed: seed &* 0x9E37_79B9_7F4A_7C15 ^ 0x5EED)
-        let options = SwarmOptions(drawnFrom: &generator)
+        var options = SwarmOptions(drawnFrom: &generator)
+        options.apply(mask)
         self.init(seed: seed, options: options, generator: generator, mode: mode)
     }
 
@@ -40,135 +51,140 @@ package struct Simulation: Sendable {
         self.options = options
         self.generator = generator
         trace = Trace(mode: mode)
-        let ids = (1...options.serverCount).map { ServerID(UInt16($0)) }
-        configuration = ClusterConfiguration(voters: ids)
-        network = SimulatedNetwork(count: ids.count, options: options.network)
-        servers = ids.map { SimulatedServer(id: $0, limits: options.limits) }
-        clients = (0..<options.clientCount).map { SimulatedClient(number: $0) }
-        observer = RaftObserver(count: ids.count)
+        network = SimulatedNetwork(count: options.serverCount, options: options.network)
+        observer = RaftObserver(count: options.serverCount)
+        truth = Truth(limits: options.limits)
+        logger = Logger(label: "simulation") { _ in SwiftLogNoOpLogHandler() }
+        processes = (0..<options.serverCount).map { SimulatedProcess(position: $0) }
+        clients = (0..<options.clients.count).map { SimulatedClient(self, number: $0) }
     }
+
+    var now: UInt64 { time.now }
 
     /// Runs to the end. Afterwards `trace` and `marks` tell what happened.
-    package mutating func run() throws(Violation) {
+    package func run() throws(Violation) {
+        defer { dismantle() }
         trace.note("seed \(seed): \(options.serverCount) servers, \(options.settings)")
-        for server in servers.indices { try start(server) }
-        for client in clients.indices {
-            queue.add(.client(client), at: generator.draw(from: options.clientPauseMilliseconds))
-        }
-        queue.add(.nemesis, at: generator.draw(from: options.nemesis.pauseBetweenMilliseconds))
-        queue.add(.endFaults, at: options.faultMilliseconds)
-        while !judgement.isDone, let (time, event) = queue.removeFirst() {
+        for process in processes { start(process) }
+        for client in clients { client.schedule() }
+        scheduleNemesis()
+        time.at(options.faultMilliseconds) { [self] in endFaults() }
+        tickLinks()
+        while violation == nil, !judgement.isDone, let event = time.next() {
             marks.events += 1
-            try require(
-                marks.events < Simulation.eventLimit, "I19 bounds", "the cluster runs in circles")
-            now = time
-            trace.now = time
-            try handle(event)
-        }
-        marks.elections = observer.electionCount
-        marks.expiredSessions = latches.expiredCount
-        marks.repeatedAnswers = latches.repeatedAnswerCount
-        marks.commits = Int(observer.commitIndex.rawValue)
-    }
-
-    private mutating func handle(_ event: Event) throws(Violation) {
-        switch event {
-        case .deliver(let envelope):
-            receive(envelope)
-        case .request(let server, let request, let hops):
-            guard servers[server].raft != nil else { return }
-            post(.request(request, hops: hops), to: server)
-        case .answer(let client, let answer):
-            take(answer, client: client)
-        case .turn(let server, let life):
-            if life == servers[server].life { try turn(server) }
-        case .timer(let server, let life, let number):
-            guard life == servers[server].life, number == servers[server].timerNumber else {
-                return
+            if marks.events > Simulation.eventLimit {
+                fail(Violation("I19 bounds", "the cluster runs in circles"))
             }
-            fireTimer(server)
-        case .disk(let server, let life):
-            if life == servers[server].life { try finishWrites(server) }
-        case .snapshot(let server, let life, let snapshot):
-            guard life == servers[server].life else { return }
-            servers[server].isEncodingSnapshot = false
-            post(.input(.snapshotTaken(snapshot)), to: server)
-        case .upkeep(let server, let life):
-            if life == servers[server].life { upkeep(server) }
-        case .evidence(let server, let about, let isReachable):
-            noteEvidence(server, about, isReachable: isReachable)
-        case .restart(let server):
-            if servers[server].raft == nil { try start(server) }
-        case .resume(let server):
-            resume(server)
-        case .client(let client):
-            runClient(client)
-        case .nemesis:
-            try runNemesis()
-        case .ambush(let server, let life):
-            if life == servers[server].life { try ambush(server) }
-        case .healNetwork(let epoch):
-            if epoch == network.epoch, !areFaultsOver { network.healCuts() }
-        case .endFaults:
-            try endFaults()
-        case .judge:
-            try judge()
+            trace.now = time.now
+            event()
+        }
+        marks.commits = Int(observer.commitIndex.rawValue)
+        if truth.latches.repeatedAnswerCount > 0 { mark(.repeatedAnswer) }
+        marks.operations = history.operations.count
+        if let violation { throw violation }
+        try history.check()
+        // A leader's clock may be 5 % fast.
+        let longest = options.clients.sessionTimeoutMilliseconds.upperBound
+        let isDecided = try history.checkLinearizability(
+            tolerance: options.areClocksDrifting ? longest / 20 + 1 : 0)
+        if !isDecided { marks.undecidedHistories += 1 }
+    }
+
+    /// Breaks the cycles between the world and what waits in it.
+    private func dismantle() {
+        for process in processes { process.die() }
+        time.removeAll()
+        clients = []
+    }
+
+    func mark(_ mark: Mark) { marks.note(mark) }
+
+    func fail(_ violation: Violation) {
+        if self.violation == nil { self.violation = violation }
+    }
+
+    /// Runs a check; the first that does not hold ends the run.
+    func check(_ body: () throws(Violation) -> Void) {
+        guard violation == nil else { return }
+        do { try body() } catch { fail(error) }
+    }
+
+    // MARK: Processes
+
+    /// Starts a process from what its disk holds.
+    func start(_ process: SimulatedProcess) {
+        guard process.node == nil else { return }
+        process.nextLife()
+        let state = process.disk.image
+        let seed = generator.next()
+        let clock = VirtualLoop.Clock(
+            offsetNanoseconds: 1_000_000 * generator.draw(from: 1_000...1_000_000),
+            permille: options.areClocksDrifting ? generator.draw(from: 950...1_050) : 1_000)
+        if options.areClocksDrifting { mark(.driftingClocks) }
+        let loop = VirtualLoop(time: time, clock: clock) { [unowned self] in turnDelay() }
+        let edge = VirtualLoop(time: time, clock: clock) { [unowned self] in turnDelay() }
+        let store = SimulatedStore(self, process)
+        process.store = store
+        do {
+            let node = try LatchNode(
+                settings: settings(of: process), disk: store, recovered: state, loop: loop,
+                seed: seed, logger: logger,
+                encodeSnapshot: { [self] work in
+                    time.after(generator.draw(from: 0...30)) { edge.run(work) }
+                },
+                onHalt: { [self] reason in noteHalt(of: process, reason) },
+                links: { onEvent in
+                    let links = SimulatedLinks(self, process, onEvent)
+                    process.links = links
+                    return links
+                })
+            node.turnObserver = self
+            process.begin(node, loop: loop, edge: edge, at: now)
+            noteStart(of: process, node)
+            node.startOnLoop()
+        } catch {
+            fail(Violation("restart", "\(process.id) does not start: \(error)"))
         }
     }
 
-    mutating func mark(_ path: WritableKeyPath<Marks, Int>) {
-        marks[keyPath: path] += 1
+    private func settings(of process: SimulatedProcess) -> NodeSettings {
+        var settings = NodeSettings(
+            server: process.id,
+            members: processes.map {
+                Member(id: $0.id, peerHost: "", peerPort: 0, clientHost: "", clientPort: 0)
+            })
+        settings.raft = options.settings
+        settings.limits = options.limits
+        settings.graceMilliseconds = options.graceMilliseconds
+        settings.requestTimeoutMilliseconds = options.requestTimeoutMilliseconds
+        settings.gapTimeoutMilliseconds = options.gapTimeoutMilliseconds
+        settings.renewalDelayMilliseconds = options.renewalDelayMilliseconds
+        settings.maximumPendingCalls = areFaultsOver ? 1_000 : options.maximumPendingCalls
+        settings.maximumSubscribers = options.maximumSubscribers
+        settings.snapshotEveryEntries = options.snapshotEveryEntries
+        settings.digestEveryEntries = options.digestEveryEntries
+        return settings
     }
-}
 
-/// How often the rare and important things happened: a simulator that never gets there proves
-/// nothing.
-package struct Marks: Sendable {
-    package var events = 0
-    package var steps = 0
-    package var commits = 0
-    package var elections = 0
-    package var crashes = 0
-    package var lostWrites = 0
-    package var ambushes = 0
-    package var pauses = 0
-    package var partitions = 0
-    package var truncations = 0
-    package var installedSnapshots = 0
-    package var installsWithSuffix = 0
-    package var takenSnapshots = 0
-    package var transfers = 0
-    package var hastenedCampaigns = 0
-    package var grantedReads = 0
-    package var heldReads = 0
-    package var refusedReads = 0
-    package var quorumLosses = 0
-    package var refusedByLog = 0
-    package var expiredSessions = 0
-    package var repeatedAnswers = 0
-    package var heldCommands = 0
-    package var unknownSessions = 0
-    package var answeredCalls = 0
+    private func turnDelay() -> UInt64 {
+        generator.draw(from: areFaultsOver ? 0...1 : options.turnDelayMilliseconds)
+    }
 
-    package init() {}
-
-    package static let names: [(String, any WritableKeyPath<Marks, Int> & Sendable)] = [
-        ("events", \.events), ("steps", \.steps), ("commits", \.commits),
-        ("elections", \.elections), ("crashes", \.crashes), ("lost writes", \.lostWrites),
-        ("ambushes", \.ambushes), ("pauses", \.pauses), ("partitions", \.partitions),
-        ("truncations", \.truncations),
-        ("installed snapshots", \.installedSnapshots),
-        ("installs that keep a suffix", \.installsWithSuffix),
-        ("taken snapshots", \.takenSnapshots), ("transfers", \.transfers),
-        ("hastened campaigns", \.hastenedCampaigns), ("granted reads", \.grantedReads),
-        ("held reads", \.heldReads), ("refused reads", \.refusedReads),
-        ("lost quorums", \.quorumLosses), ("votes refused by log", \.refusedByLog),
-        ("expired sessions", \.expiredSessions), ("repeated answers", \.repeatedAnswers),
-        ("held commands", \.heldCommands), ("unknown sessions", \.unknownSessions),
-        ("answered calls", \.answeredCalls),
-    ]
-
-    package mutating func add(_ other: Marks) {
-        for (_, path) in Marks.names { self[keyPath: path] += other[keyPath: path] }
+    /// The node has stopped itself. The process ends; nothing may leave it before that.
+    private func noteHalt(of process: SimulatedProcess, _ reason: LatchNode.HaltReason) {
+        process.isHalted = true
+        switch reason {
+        case .storage:
+            check { () throws(Violation) in
+                try require(
+                    process.store?.hasFailed == true, "D1 disk",
+                    "\(process.id) halts for its disk, which is well")
+            }
+        case .invariant(let text):
+            fail(Violation("I8 node halted", "\(process.id): \(text)"))
+        }
+        time.after(generator.draw(from: 0...5)) { [self] in
+            if process.isHalted { crash(process, survivors: 0) }
+        }
     }
 }

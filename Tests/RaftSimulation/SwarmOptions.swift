@@ -5,29 +5,46 @@ package import RaftCore
 /// faults that would hide each other also come alone ("swarm testing").
 package struct SwarmOptions: Sendable {
     package struct Network: Sendable {
+        /// Links behave as TCP connections: in order, whole or broken. Otherwise each Raft message
+        /// goes its own way, as the paper's network allows.
+        package var isStream = false
         package var lossPermille: UInt64 = 0
         package var duplicationPermille: UInt64 = 0
         package var delayMilliseconds: ClosedRange<UInt64> = 1...3
         /// Messages that come very late: whole elections lie between.
         package var straggleDelayMilliseconds: ClosedRange<UInt64> = 0...0
         package var stragglePermille: UInt64 = 0
-        /// Whether a link keeps the order, as a TCP connection does.
+        /// Whether a link keeps the order although it is no stream.
         package var isOrdered = true
+        /// Frames that a stream holds for a peer that does not take them.
+        package var bufferedFrames = 400
     }
 
     /// How often the nemesis picks each fault, relative to the others; 0 is never.
     package struct Nemesis: Sendable {
         package var crash = 0
         package var crashAll = 0
+        package var crashAtDisk = 0
+        package var failDisk = 0
         package var pause = 0
         package var partition = 0
         package var flap = 0
         package var slowDisk = 0
         package var falseEvidence = 0
-        package var transfer = 0
+        package var retire = 0
         /// How often a new leader is struck at once.
         package var ambushPermille: UInt64 = 0
         package var pauseBetweenMilliseconds: ClosedRange<UInt64> = 100...600
+    }
+
+    package struct Clients: Sendable {
+        package var count = 3
+        package var pauseMilliseconds: ClosedRange<UInt64> = 5...60
+        package var retryMilliseconds: ClosedRange<UInt64> = 50...400
+        package var sessionTimeoutMilliseconds: ClosedRange<UInt64> = 200...2_000
+        package var lostReplyPermille: UInt64 = 50
+        package var reconnectPermille: UInt64 = 50
+        package var latchNames = 2
     }
 
     package var serverCount = 3
@@ -35,33 +52,45 @@ package struct SwarmOptions: Sendable {
     package var limits = Limits()
     package var network = Network()
     package var nemesis = Nemesis()
+    package var clients = Clients()
     package var diskMilliseconds: ClosedRange<UInt64> = 0...2
     package var turnDelayMilliseconds: ClosedRange<UInt64> = 0...1
     package var snapshotEveryEntries: UInt64 = 20
-    package var clientCount = 3
-    package var clientPauseMilliseconds: ClosedRange<UInt64> = 5...60
-    package var sessionTimeoutMilliseconds: ClosedRange<UInt64> = 200...2_000
+    package var digestEveryEntries: UInt64 = 8
     package var graceMilliseconds: UInt64 = 100
+    package var requestTimeoutMilliseconds: UInt64 = 1_000
+    package var gapTimeoutMilliseconds: UInt64 = 100
+    package var renewalDelayMilliseconds: UInt64 = 5
+    package var maximumPendingCalls = 1_000
+    package var maximumSubscribers = 1_000
+    /// Clocks run up to 5 % fast or slow.
+    package var areClocksDrifting = false
     package var trueEvidencePermille: UInt64 = 800
-    package var faultMilliseconds: UInt64 = 4_000
+    package var faultMilliseconds: UInt64 = 2_000
 
     package init() {}
 
-    /// The world of `seed`: drawn from `generator`, which has nothing else to do yet.
+    /// The world of a seed: drawn from `generator`, which has nothing else to do yet.
     package init(drawnFrom generator: inout SeededGenerator) {
-        serverCount = generator.pick([1, 3, 3, 3, 3, 3, 3, 5, 5, 5, 7])
+        serverCount = generator.pick([1, 2, 3, 3, 3, 3, 3, 3, 4, 5, 5, 7])
         drawSettings(&generator)
         drawNetwork(&generator)
         drawNemesis(&generator)
+        drawClients(&generator)
         diskMilliseconds = generator.pick([0...0, 0...2, 1...10, 5...60])
         turnDelayMilliseconds = generator.pick([0...0, 0...1, 0...5])
-        snapshotEveryEntries = generator.pick([4, 8, 16, 40, 150])
-        clientCount = 1 + generator.below(3)
-        clientPauseMilliseconds = generator.pick([2...20, 5...60, 50...200])
-        graceMilliseconds = generator.pick([0, 100, 1_000])
         trueEvidencePermille = generator.pick([0, 800, 1_000])
+        areClocksDrifting = generator.happens(permille: 500)
         // Larger clusters send more messages in the same time.
         faultMilliseconds = generator.draw(from: 600...2_400) / UInt64(1 + serverCount / 5)
+        snapshotEveryEntries = generator.pick([4, 8, 16, 40, 150])
+        digestEveryEntries = generator.pick([1, 7, 64])
+        graceMilliseconds = generator.pick([0, 100, 1_000])
+        requestTimeoutMilliseconds = generator.pick([150, 400, 1_500])
+        gapTimeoutMilliseconds = generator.pick([30, 100, 400])
+        renewalDelayMilliseconds = generator.pick([0, 5, 30])
+        maximumPendingCalls = generator.pick([2, 1_000, 1_000, 1_000])
+        maximumSubscribers = generator.pick([1, 1_000, 1_000, 1_000])
         limits.eventsPerLatch = generator.pick([2, 8, 128])
         limits.answersPerSession = generator.pick([2, 8, 64])
         limits.heldCommandsPerSession = generator.pick([1, 4, 64])
@@ -78,12 +107,13 @@ package struct SwarmOptions: Sendable {
         settings.maximumBytesPerAppend = generator.pick([1, 200, 1 << 20])
         settings.maximumInFlightAppends = generator.pick([1, 4, 64])
         settings.maximumInFlightBytes = generator.pick([100, 8 << 20])
-        settings.maximumUncommittedBytes = generator.pick([400, 64 << 20])
+        settings.maximumUncommittedBytes = generator.pick([400, 64 << 20, 64 << 20])
         settings.snapshotChunkBytes = generator.pick([50, 400, 256 << 10])
         settings.entriesKeptBehindSnapshot = generator.pick([0, 2, 10])
     }
 
     private mutating func drawNetwork(_ generator: inout SeededGenerator) {
+        network.isStream = generator.happens(permille: 500)
         network.lossPermille = generator.pick([0, 0, 10, 50, 200])
         network.duplicationPermille = generator.pick([0, 0, 20, 200])
         network.delayMilliseconds = generator.pick([0...1, 1...3, 1...20, 5...60])
@@ -91,19 +121,31 @@ package struct SwarmOptions: Sendable {
         network.straggleDelayMilliseconds =
             50...(settings.electionTimeoutMilliseconds.upperBound * 12)
         network.isOrdered = generator.happens(permille: 400)
+        network.bufferedFrames = generator.pick([3, 20, 400])
     }
 
     private mutating func drawNemesis(_ generator: inout SeededGenerator) {
-        func weight(_ choices: [Int]) -> Int { generator.pick(choices) }
-        nemesis.crash = weight([0, 1, 3])
-        nemesis.crashAll = weight([0, 0, 1])
-        nemesis.pause = weight([0, 0, 1, 3])
-        nemesis.partition = weight([0, 1, 3])
-        nemesis.flap = weight([0, 0, 1])
-        nemesis.slowDisk = weight([0, 0, 1])
-        nemesis.falseEvidence = weight([0, 0, 1])
+        nemesis.crash = generator.pick([0, 1, 3])
+        nemesis.crashAll = generator.pick([0, 0, 1])
+        nemesis.crashAtDisk = generator.pick([0, 0, 2])
+        nemesis.failDisk = generator.pick([0, 0, 1])
+        nemesis.pause = generator.pick([0, 0, 1, 3])
+        nemesis.partition = generator.pick([0, 1, 3])
+        nemesis.flap = generator.pick([0, 0, 1])
+        nemesis.slowDisk = generator.pick([0, 0, 1])
+        nemesis.falseEvidence = generator.pick([0, 0, 1])
         nemesis.ambushPermille = generator.pick([0, 0, 300, 800])
-        nemesis.transfer = weight([0, 1, 1])
+        nemesis.retire = generator.pick([0, 0, 1, 2])
         nemesis.pauseBetweenMilliseconds = generator.pick([20...120, 50...300, 200...900])
+    }
+
+    private mutating func drawClients(_ generator: inout SeededGenerator) {
+        clients.count = generator.pick([1, 2, 3, 3, 5])
+        clients.pauseMilliseconds = generator.pick([2...20, 5...60, 50...200])
+        clients.retryMilliseconds = generator.pick([10...60, 50...400, 200...1_000])
+        clients.sessionTimeoutMilliseconds = generator.pick([60...300, 200...2_000])
+        clients.lostReplyPermille = generator.pick([0, 50, 200])
+        clients.reconnectPermille = generator.pick([0, 30, 150])
+        clients.latchNames = generator.pick([1, 2, 3])
     }
 }

@@ -27,7 +27,7 @@ package enum TrapReport {
         }
     }
 
-    static func note(seed: UInt64, lane: Int) {
+    package static func note(seed: UInt64, lane: Int) {
         if lane == 0 {
             first.store(seed, ordering: .relaxed)
         } else {
@@ -39,7 +39,7 @@ package enum TrapReport {
 
     private static func write(_ seed: UInt64) {
         guard seed > 0 else { return }
-        put("\nThe process traps while this seed runs; its whole story: LATCH_SEED=")
+        put("\nThe process traps while this seed runs; its whole story: latchsim --seed ")
         var divisor: UInt64 = 1
         while seed / divisor >= 10 { divisor *= 10 }
         while divisor > 0 {
@@ -47,7 +47,7 @@ package enum TrapReport {
             _ = systemWrite(2, &digit, 1)
             divisor /= 10
         }
-        put(" swift test --filter SimulationTests\n")
+        put("\n")
     }
 
     private static func put(_ text: StaticString) {

@@ -1,0 +1,191 @@
+import ClusterHarness
+import HistoryChecker
+import LatchAPI
+import SwiftProtobuf
+
+/// A session as its client knows it.
+struct OwnSession: Sendable {
+    let latch: String
+    let id: UInt64
+    let timeoutMilliseconds: Int
+    var requestID: UInt64 = 0
+    var answeredID: UInt64 = 0
+    var lastRenewed = ContinuousClock.now
+    var isOver = false
+
+    var isDueForRenewal: Bool {
+        ContinuousClock.now - lastRenewed > .milliseconds(timeoutMilliseconds / 4)
+    }
+}
+
+// Calls that are repeated at other nodes until their outcome is known; each attempt is recorded.
+extension ChaosClients {
+    static func header(
+        _ latch: String, session: UInt64 = 0, requestID: UInt64 = 0,
+        streams: [(id: UInt64, response: UInt64)] = []
+    ) -> Atomix_Headers_RequestHeader {
+        .with {
+            $0.name = .with {
+                $0.name = latch
+                $0.namespace = namespace
+            }
+            $0.sessionID = session
+            $0.requestID = requestID
+            $0.streams = streams.map { stream in
+                .with {
+                    $0.streamID = stream.id
+                    $0.responseID = stream.response
+                }
+            }
+        }
+    }
+
+    /// A new session; nil when the run ends first. An attempt whose answer is lost leaves one
+    /// behind that nobody uses, and that expires.
+    func open(_ latch: String, client: Int, timeoutMilliseconds: Int) async -> OwnSession? {
+        while continues {
+            let node = pickNode()
+            let call = Call.openSession(
+                latch: latch, timeoutMilliseconds: UInt64(timeoutMilliseconds))
+            let (answer, _) = await recorder.attempt(call, client: client, node: node + 1) {
+                try await attempt(at: node).create(
+                    Self.header(latch), milliseconds: timeoutMilliseconds)
+            } outcome: {
+                (.opened(session: $0.header.sessionID), $0.header.index)
+            }
+            if let answer {
+                return OwnSession(
+                    latch: latch, id: answer.header.sessionID,
+                    timeoutMilliseconds: timeoutMilliseconds)
+            }
+            avoid(node)
+            await pause()
+        }
+        return nil
+    }
+
+    /// Joins under the session's next request id until it is answered; false if the session is over
+    /// or the run ends.
+    func join(_ session: inout OwnSession, _ participant: String, client: Int) async -> Bool {
+        session.requestID += 1
+        while continues, !session.isOver {
+            if session.isDueForRenewal { await renew(&session, client: client) }
+            let answer = await joinOnce(&session, participant, client: client)
+            if answer { return true }
+        }
+        return false
+    }
+
+    /// One attempt with the session's current request id.
+    func joinOnce(_ session: inout OwnSession, _ participant: String, client: Int) async -> Bool {
+        let node = pickNode()
+        let (latch, id, requestID) = (session.latch, session.id, session.requestID)
+        let call = Call.join(
+            latch: latch, session: id, requestID: requestID, participant: participant)
+        let (answer, outcome) = await recorder.attempt(call, client: client, node: node + 1) {
+            try await attempt(at: node).latch(
+                Self.header(latch, session: id, requestID: requestID), participant)
+        } outcome: {
+            (.state(LatchView($0.latch)), $0.header.index)
+        }
+        if answer != nil {
+            session.answeredID = requestID
+            return true
+        }
+        if outcome == .unknownSession { session.isOver = true }
+        if outcome == nil { avoid(node) }
+        if case .refused(let reason) = outcome, reason == "gap" { session.isOver = true }
+        await pause()
+        return false
+    }
+
+    /// Keeps a session alive, at another node if one does not answer.
+    func renew(
+        _ session: inout OwnSession, client: Int,
+        stream: (id: UInt64, response: UInt64)? = nil
+    ) async {
+        let (latch, id) = (session.latch, session.id)
+        // Answers may still be asked for again: only old ones are acknowledged.
+        let acknowledged = session.answeredID > 8 ? session.answeredID - 8 : 0
+        let header = Self.header(
+            latch, session: id, requestID: stream?.id ?? acknowledged,
+            streams: stream.map { [$0] } ?? [])
+        for _ in 0..<3 where continues {
+            let node = pickNode()
+            let sent = ContinuousClock.now
+            let call = Call.keepAlive(latch: latch, session: id)
+            let (answer, outcome): (Void?, Outcome?) = await recorder.attempt(
+                call, client: client, node: node + 1
+            ) {
+                try await attempt(at: node).keepAlive(header)
+            } outcome: {
+                (.alive, nil)
+            }
+            if answer != nil {
+                session.lastRenewed = sent
+                return
+            }
+            if outcome == .unknownSession {
+                session.isOver = true
+                return
+            }
+            avoid(node)
+            await pause()
+        }
+    }
+
+    func read(_ latch: String, session: UInt64?, client: Int) async -> LatchView? {
+        let node = pickNode()
+        let call = Call.read(latch: latch, session: session)
+        let view: LatchView?
+        let outcome: Outcome?
+        if let session {
+            let result = await recorder.attempt(call, client: client, node: node + 1) {
+                try await attempt(at: node).get(Self.header(latch, session: session))
+            } outcome: {
+                (.state(LatchView($0.latch)), $0.header.index)
+            }
+            (view, outcome) = (result.answer.map { LatchView($0.latch) }, result.outcome)
+        } else {
+            let result = await recorder.attempt(call, client: client, node: node + 1) {
+                try await attempt(at: node).getLatch(latch, namespace: Self.namespace)
+            } outcome: {
+                (.state(LatchView($0.latch.state)), $0.index)
+            }
+            (view, outcome) = (result.answer.map { LatchView($0.latch.state) }, result.outcome)
+        }
+        if outcome == nil { avoid(node) }
+        return view
+    }
+
+    func close(_ session: OwnSession, client: Int) async {
+        for _ in 0..<6 where continues {
+            let node = pickNode()
+            let call = Call.closeSession(latch: session.latch, session: session.id)
+            let (answer, _): (Void?, Outcome?) = await recorder.attempt(
+                call, client: client, node: node + 1
+            ) {
+                try await attempt(at: node).close(Self.header(session.latch, session: session.id))
+            } outcome: {
+                (.closed, nil)
+            }
+            if answer != nil { return }
+            avoid(node)
+            await pause()
+        }
+    }
+}
+
+extension LatchView {
+    init(_ latch: Atomix_Leader_Latch) {
+        self.init(
+            term: latch.id, token: nil, holder: latch.leader.isEmpty ? nil : latch.leader,
+            participants: latch.participants)
+    }
+
+    init(_ state: Latchd_V1_LatchState) {
+        self.init(
+            term: state.term, token: state.fencingToken,
+            holder: state.hasHolder ? state.holder : nil, participants: state.participants)
+    }
+}

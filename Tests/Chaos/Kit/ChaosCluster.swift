@@ -1,0 +1,205 @@
+import ClusterHarness
+package import Foundation
+
+/// Real `latchd`s whose links, peers' and clients', go through a ``FaultNet``.
+package actor ChaosCluster {
+    /// Of a run: what the cluster is made of.
+    package struct Settings: Sendable {
+        package var latchd: URL
+        package var size = 3
+        /// Small, so that snapshots and their installation happen often.
+        package var snapshotEveryEntries = 2_000
+        /// The length of T, from which nodes draw in [T, 2 T].
+        package var electionTimeoutMilliseconds = 300
+        /// The last node's data lies on a file system of so many megabytes; nil: on the common one.
+        package var smallDiskMegabytes: Int?
+
+        package init(latchd: URL, size: Int = 3) {
+            self.latchd = latchd
+            self.size = size
+        }
+    }
+
+    package nonisolated let folder: URL
+    package nonisolated let ids: [Int]
+    package nonisolated let net = FaultNet()
+    package nonisolated let shim: Shim?
+    private let settings: Settings
+    private var advertisedPeers: [Int: Int] = [:]
+    private var advertisedClients: [Int: Int] = [:]
+    private var ownPeers: [Int: Int] = [:]
+    private var ownClients: [Int: Int] = [:]
+    private var processes: [Int: NodeProcess] = [:]
+    private var hasData: Set<Int> = []
+    private var mayEnd: Set<Int> = []
+    private var orders: [Int: Shim.Orders] = [:]
+    private var disks: [Int: SmallDisk] = [:]
+
+    private init(_ settings: Settings) async throws {
+        self.settings = settings
+        folder = FileManager.default.temporaryDirectory.appendingPathComponent(
+            "latchd-chaos-\(UUID().uuidString)")
+        try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+        ids = Array(1...settings.size)
+        shim = Shim.compile(in: folder)
+        let ports = try await FreePorts.take(2 * settings.size)
+        for (position, id) in ids.enumerated() {
+            let (peer, client) = (ports[2 * position], ports[2 * position + 1])
+            ownPeers[id] = peer
+            ownClients[id] = client
+            advertisedPeers[id] = try await net.listen(for: id, target: peer, dialler: .peer)
+            advertisedClients[id] = try await net.listen(for: id, target: client, dialler: .clients)
+        }
+    }
+
+    /// Runs `body` with a started cluster; ends every process and removes the folder whatever
+    /// happens. The logs go to `keep` first, if `body` throws.
+    package static func with<Result: Sendable>(
+        _ settings: Settings, keep: URL? = nil,
+        _ body: (ChaosCluster) async throws -> Result
+    ) async throws -> Result {
+        let cluster = try await ChaosCluster(settings)
+        do {
+            await cluster.prepareDisks()
+            for id in cluster.ids { try await cluster.start(id) }
+            let result = try await body(cluster)
+            await cluster.stop()
+            return result
+        } catch {
+            if let keep { await cluster.keepLogs(in: keep) }
+            await cluster.stop()
+            throw error
+        }
+    }
+
+    // MARK: Processes
+
+    package func start(_ id: Int) throws {
+        let file = folder.appendingPathComponent("node\(id).yaml")
+        try configuration(of: id).write(to: file, atomically: true, encoding: .utf8)
+        let isFirst = hasData.insert(id).inserted
+        mayEnd.remove(id)
+        var environment: [String: String] = [:]
+        if let shim {
+            try shim.write(orders[id] ?? .init(), to: ordersFile(of: id))
+            environment = shim.environment(orders: ordersFile(of: id))
+        }
+        processes[id] = try NodeProcess(
+            binary: settings.latchd,
+            arguments: ["--config", file.path] + (isFirst ? ["--bootstrap"] : []),
+            log: folder.appendingPathComponent("node\(id).log"), environment: environment)
+    }
+
+    private func configuration(of id: Int) -> String {
+        let data = folder.appendingPathComponent("data\(id)").path
+        var text = "cluster: chaos\nnode: \(id)\ndata: \(data)\nmembers:\n"
+        for member in ids {
+            text += "  - {id: \(member), peer: \"127.0.0.1:\(advertisedPeers[member] ?? 0)\", "
+            text += "client: \"127.0.0.1:\(advertisedClients[member] ?? 0)\"}\n"
+        }
+        text += "listen: {peer: \"127.0.0.1:\(ownPeers[id] ?? 0)\", "
+        text += "client: \"127.0.0.1:\(ownClients[id] ?? 0)\"}\n"
+        let timeout = settings.electionTimeoutMilliseconds
+        text += "raft: {heartbeat: \(timeout / 6)ms, "
+        text += "election_timeout: \(timeout)ms..\(2 * timeout)ms}\n"
+        text += "snapshot: {every_entries: \(settings.snapshotEveryEntries), keep_entries: 200}\n"
+        return text
+    }
+
+    package func isRunning(_ id: Int) -> Bool { processes[id]?.isRunning == true }
+
+    package func kill(_ id: Int) {
+        mayEnd.insert(id)
+        processes[id]?.kill()
+    }
+
+    package func signal(_ id: Int, _ signal: Int32) { processes[id]?.send(signal) }
+
+    /// The node may end by itself until it is started again: its disk is about to fail.
+    package func expectEnd(of id: Int) { mayEnd.insert(id) }
+
+    /// The node must not end any more.
+    package func expectLife(of id: Int) { mayEnd.remove(id) }
+
+    /// Nodes that ended although nothing was done to them; each is told once.
+    package func unexpectedEnds() -> [String] {
+        let ended = ids.filter { processes[$0]?.isRunning == false && !mayEnd.contains($0) }
+        return ended.map { id in
+            mayEnd.insert(id)
+            let code = processes[id]?.exitCode.map { "\($0)" } ?? "unknown"
+            return (["node \(id) ended by itself with code \(code)"] + logTail(of: id, lines: 8))
+                .joined(separator: "\n    ")
+        }
+    }
+
+    /// SIGTERM, and kill -9 if that takes longer than it may. Returns the exit code, nil if killed.
+    package func terminate(_ id: Int, within seconds: Double = 8) async -> Int32? {
+        guard let process = processes[id] else { return nil }
+        mayEnd.insert(id)
+        process.send(SIGTERM)
+        let code = try? await eventually("the end of node \(id)", within: seconds) {
+            process.exitCode
+        }
+        if code == nil { process.kill() }
+        return code
+    }
+
+    /// Starts every node that has ended; returns which.
+    @discardableResult
+    package func startMissing() throws -> [Int] {
+        let missing = ids.filter { processes[$0]?.isRunning != true }
+        for id in missing { try start(id) }
+        return missing
+    }
+
+    // MARK: Disks and clocks
+
+    private func ordersFile(of id: Int) -> URL { folder.appendingPathComponent("orders\(id)") }
+
+    /// False where there is no shim.
+    @discardableResult
+    package func order(_ id: Int, _ change: (inout Shim.Orders) -> Void) throws -> Bool {
+        guard let shim else { return false }
+        change(&orders[id, default: .init()])
+        try shim.write(orders[id] ?? .init(), to: ordersFile(of: id))
+        return true
+    }
+
+    private func prepareDisks() {
+        guard let megabytes = settings.smallDiskMegabytes, let id = ids.last else { return }
+        let data = folder.appendingPathComponent("data\(id)")
+        disks[id] = SmallDisk.mount(at: data, megabytes: megabytes)
+    }
+
+    package func fillDisk(of id: Int) -> Bool { disks[id]?.fill() ?? false }
+    package func freeDisk(of id: Int) { disks[id]?.free() }
+    package var nodesWithSmallDisks: [Int] { disks.keys.sorted() }
+
+    // MARK: Looking
+
+    /// Where clients reach a node: through the net.
+    package func endpoint(of id: Int) -> String { "127.0.0.1:\(advertisedClients[id] ?? 0)" }
+    /// A node's own port, which no fault touches: for observers.
+    package func ownEndpoint(of id: Int) -> String { "127.0.0.1:\(ownClients[id] ?? 0)" }
+    package var endpoints: [String] { ids.map { endpoint(of: $0) } }
+    package var ownEndpoints: [String] { ids.map { ownEndpoint(of: $0) } }
+
+    package func keepLogs(in keep: URL) {
+        for id in ids {
+            let log = folder.appendingPathComponent("node\(id).log")
+            try? FileManager.default.copyItem(
+                at: log, to: keep.appendingPathComponent("node\(id).log"))
+        }
+    }
+
+    package func logTail(of id: Int, lines: Int = 5) -> [String] {
+        (processes[id]?.output ?? "").split(separator: "\n").suffix(lines).map(String.init)
+    }
+
+    private func stop() async {
+        for process in processes.values { process.kill() }
+        await net.stop()
+        for disk in disks.values { disk.unmount() }
+        try? FileManager.default.removeItem(at: folder)
+    }
+}

@@ -1,0 +1,69 @@
+package import HistoryChecker
+
+/// The verdict on one run, for a person.
+package struct ChaosReport: Sendable, CustomStringConvertible {
+    package let seed: UInt64
+    package let figures: Recorder.Figures
+    /// How long clients worked.
+    package let working: Duration
+    package let done: [FaultKind: Int]
+    package let killCycles: Int
+    package let skipped: [String]
+    package let elections: Int
+    package let terms: UInt64
+    package let verdict: Verdict
+    package let checking: Duration
+    /// Broken promises that the history does not show.
+    package let problems: [String]
+
+    /// Nothing is broken, and at most one partition in a thousand is undecided.
+    package var isGood: Bool {
+        switch verdict {
+        case .linearizable: problems.isEmpty
+        case .violation: false
+        case .undecided(_, let statistics):
+            problems.isEmpty && statistics.undecidedPerMillion < 1_000
+        }
+    }
+
+    package var acknowledgedPerSecond: Int {
+        Int(Double(figures.acknowledged) / max(0.001, working / .seconds(1)))
+    }
+
+    package var description: String {
+        var lines = [
+            "seed \(seed): \(isGood ? "GOOD" : "BAD")",
+            "  operations \(figures.operations), acknowledged \(figures.acknowledged)"
+                + " (\(acknowledgedPerSecond)/s), unknown outcome \(Self.share(figures.unknown, figures.operations)),"
+                + " refused \(Self.share(figures.refused, figures.operations))",
+            "  elections \(elections), highest term \(terms), longest silence"
+                + " \(figures.longestSilenceMilliseconds) ms",
+            "  history: \(Self.text(verdict)), checked in \(Int(checking / .seconds(1))) s",
+        ]
+        if killCycles > 0 { lines.append("  kill -9 cycles: \(killCycles)") }
+        let faults = done.sorted { $0.key.rawValue < $1.key.rawValue }
+            .map { "\($0.key.rawValue) \($0.value)" }
+        if !faults.isEmpty { lines.append("  faults: " + faults.joined(separator: ", ")) }
+        lines += skipped.map { "  " + $0 }
+        lines += problems.map { "  PROBLEM: " + $0 }
+        if case .violation(let report) = verdict { lines.append("\(report)") }
+        return lines.joined(separator: "\n")
+    }
+
+    private static func text(_ verdict: Verdict) -> String {
+        switch verdict {
+        case .linearizable(let statistics):
+            "linearizable, \(statistics.partitions) latches, 0 undecided"
+        case .violation(let report): "VIOLATION: \(report.claim)"
+        case .undecided(let reasons, let statistics):
+            "\(statistics.undecidedPartitions) of \(statistics.partitions) latches undecided"
+                + " (\(reasons.first ?? ""))"
+        }
+    }
+
+    private static func share(_ part: Int, _ whole: Int) -> String {
+        let thousandths = whole == 0 ? 0 : part * 100_000 / whole
+        let fraction = String(thousandths % 1_000 + 1_000).dropFirst()
+        return "\(part) (\(thousandths / 1_000).\(fraction) %)"
+    }
+}

@@ -1,0 +1,48 @@
+import Foundation
+
+/// A file system of a few megabytes that can be filled: a tmpfs, which only root may mount.
+struct SmallDisk: Sendable {
+    private let folder: URL
+    private let ballast: URL
+
+    /// Nil where that is not allowed.
+    static func mount(at folder: URL, megabytes: Int) -> SmallDisk? {
+        guard geteuid() == 0 else { return nil }
+        try? FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+        let arguments = [
+            "mount", "-t", "tmpfs", "-o", "size=\(megabytes)m", "tmpfs", folder.path,
+        ]
+        guard run(arguments) else { return nil }
+        return SmallDisk(folder: folder, ballast: folder.appendingPathComponent("ballast"))
+    }
+
+    /// Takes all space that is left.
+    func fill() -> Bool {
+        guard FileManager.default.createFile(atPath: ballast.path, contents: nil),
+            let file = try? FileHandle(forWritingTo: ballast)
+        else { return false }
+        defer { try? file.close() }
+        for size in [1 << 16, 1 << 12, 1 << 8] {
+            let block = Data(repeating: 0xEE, count: size)
+            while (try? file.write(contentsOf: block)) != nil {}
+        }
+        return true
+    }
+
+    func free() { try? FileManager.default.removeItem(at: ballast) }
+
+    func unmount() {
+        if !Self.run(["umount", folder.path]) { _ = Self.run(["umount", "-l", folder.path]) }
+    }
+
+    private static func run(_ arguments: [String]) -> Bool {
+        let process = Process()
+        process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
+        process.arguments = arguments
+        process.standardOutput = FileHandle.nullDevice
+        process.standardError = FileHandle.nullDevice
+        guard (try? process.run()) != nil else { return false }
+        process.waitUntilExit()
+        return process.terminationStatus == 0
+    }
+}

@@ -1,0 +1,122 @@
+/// One call of one client, with what it was told and when: a line of a history.
+///
+/// All times are nanoseconds of one monotonic clock that the whole history shares. A frame of an
+/// events stream is an operation too: it has no beginning of its own, so `invoked` is when the
+/// stream was asked for.
+///
+/// Each attempt of a repeated call may be an operation of its own (same session and request id), or
+/// all attempts together one operation, from the first invocation to the answer.
+package struct ClientOperation: Hashable, Sendable {
+    /// Names the operation in reports; unique in its history.
+    package var id: Int
+    package var client: Int
+    /// The node that was asked; nil if that is not known or there were several.
+    package var node: Int?
+    /// When the client sent the call, in nanoseconds. Before it is sent, never after.
+    package var invoked: UInt64
+    /// When the client had the answer, in nanoseconds. Nil: the outcome is unknown, the call may
+    /// take effect at any later time or never.
+    package var returned: UInt64?
+    package var call: Call
+    /// What the client was told. Nil exactly if `returned` is nil.
+    package var outcome: Outcome?
+    /// The log index that the answer carries; nil or 0 if it carries none.
+    package var index: UInt64?
+
+    package init(
+        id: Int, client: Int, node: Int? = nil, invoked: UInt64, returned: UInt64? = nil,
+        call: Call, outcome: Outcome? = nil, index: UInt64? = nil
+    ) {
+        self.id = id
+        self.client = client
+        self.node = node
+        self.invoked = invoked
+        self.returned = returned
+        self.call = call
+        self.outcome = outcome
+        self.index = index
+    }
+}
+
+/// What a client asked for. `latch` is the latch's full name, however the recorder spells it.
+package enum Call: Hashable, Sendable {
+    /// Create. The timeout in milliseconds is the one that counts, after the server's bounds.
+    case openSession(latch: String, timeoutMilliseconds: UInt64)
+    case keepAlive(latch: String, session: UInt64)
+    /// Close without delete.
+    case closeSession(latch: String, session: UInt64)
+    /// Close with delete: ends every session of the latch and starts its terms anew (S10).
+    case deleteLatch(latch: String)
+    /// Latch. Equal session and request id mean the same command; request id 0 is not sequenced.
+    case join(latch: String, session: UInt64, requestID: UInt64, participant: String)
+    /// Get, or a read without a session.
+    case read(latch: String, session: UInt64?)
+    /// One frame of an events stream, as it came.
+    case frame(latch: String, session: UInt64, stream: UInt64, responseID: UInt64)
+}
+
+/// What a client was told.
+package enum Outcome: Hashable, Sendable {
+    /// A session was opened; its id.
+    case opened(session: UInt64)
+    /// A keep-alive was accepted.
+    case alive
+    /// A session was closed or a latch deleted; also said of one that was gone before (S9).
+    case closed
+    /// The session is unknown or over.
+    case unknownSession
+    /// The latch as it was right after the command, at the read, or after the change (events).
+    case state(LatchView)
+    /// Nothing was done, and this attempt never will do anything: overloaded, no leader, a void
+    /// request id, bad input. Where that is not sure (`outcome-unknown`, a deadline) leave the
+    /// outcome nil. `already-acknowledged` counts as unknown.
+    case refused(reason: String)
+    /// The first frame of an events stream.
+    case streamOpened
+    /// The last frame of an events stream.
+    case streamClosed
+}
+
+/// A latch as an answer shows it.
+package struct LatchView: Hashable, Sendable {
+    /// `Latch.id` of the Atomix API.
+    package var term: UInt64
+    /// The fencing token; nil if the answer does not carry one.
+    package var token: UInt64?
+    /// Nil if nobody holds the latch.
+    package var holder: String?
+    /// The oldest first.
+    package var participants: [String]
+
+    package init(
+        term: UInt64 = 0, token: UInt64? = nil, holder: String? = nil, participants: [String] = []
+    ) {
+        self.term = term
+        self.token = token
+        self.holder = holder
+        self.participants = participants
+    }
+}
+
+extension Call {
+    /// The latch that the call is about.
+    package var latch: String {
+        switch self {
+        case .openSession(let latch, _), .keepAlive(let latch, _), .closeSession(let latch, _),
+            .deleteLatch(let latch), .join(let latch, _, _, _), .read(let latch, _),
+            .frame(let latch, _, _, _):
+            latch
+        }
+    }
+
+    /// The session that the call names.
+    package var session: UInt64? {
+        switch self {
+        case .openSession, .deleteLatch: nil
+        case .keepAlive(_, let session), .closeSession(_, let session),
+            .join(_, let session, _, _), .frame(_, let session, _, _):
+            session
+        case .read(_, let session): session
+        }
+    }
+}

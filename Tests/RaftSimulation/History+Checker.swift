@@ -1,0 +1,123 @@
+package import HistoryChecker
+import LatchMachine
+
+// The clients' history in the words of the checker, which shares no code with the product.
+
+extension History {
+    private static let nanoseconds: UInt64 = 1_000_000
+
+    /// The linearizability of latches and sessions, from what clients were told alone.
+    ///
+    /// - Parameter tolerance: milliseconds by which a fast clock may end a session early.
+    /// - Returns: false where it could not be decided within the budget.
+    func checkLinearizability(tolerance: UInt64) throws(Violation) -> Bool {
+        var budget = Budget.standard
+        budget.expiryTolerance = tolerance * Self.nanoseconds
+        budget.searchedOperations = 48
+        budget.searchBytes = 64 << 20
+        budget.possibleStates = 500
+        budget.search = .seconds(1)
+        let verdict = HistoryChecker.check(forChecker, budget: budget)
+        if case .violation(let report) = verdict {
+            throw Violation("I18 linearizability", report.description)
+        }
+        if case .linearizable = verdict { return true }
+        return false
+    }
+
+    /// Every operation as the checker takes it.
+    package var forChecker: [ClientOperation] {
+        operations.enumerated().map { number, operation in
+            var outcome = operation.outcome
+            var returned = operation.returned.map { $0 * Self.nanoseconds }
+            if outcome == nil || returned == nil {
+                outcome = nil
+                returned = nil
+            }
+            return ClientOperation(
+                id: number, client: operation.client,
+                invoked: operation.invoked * Self.nanoseconds, returned: returned,
+                call: operation.call, outcome: outcome, index: operation.checkedIndex)
+        }
+    }
+}
+
+extension History.Operation {
+    fileprivate var call: Call {
+        switch kind {
+        case .command(let command): Self.call(of: command)
+        case .renewal(let renewal):
+            .keepAlive(latch: "\(renewal.primitive)", session: renewal.session)
+        case .get(let name, let session): .read(latch: "\(name)", session: session)
+        case .frame(let name, let key, let frame):
+            .frame(
+                latch: "\(name)", session: key.session, stream: key.stream,
+                responseID: frame.responseID)
+        }
+    }
+
+    private static func call(of command: Command) -> Call {
+        switch command {
+        case .openSession(let name, let timeout):
+            .openSession(latch: "\(name)", timeoutMilliseconds: timeout)
+        case .closeSession(let name, let session):
+            .closeSession(latch: "\(name)", session: session)
+        case .deletePrimitive(let name): .deleteLatch(latch: "\(name)")
+        case .latch(let name, let session, let requestID, let participant):
+            .join(
+                latch: "\(name)", session: session, requestID: requestID,
+                participant: participant)
+        case .leaderElected, .renew, .openStream, .closeGap, .expire:
+            // Clients send none of these as a command.
+            .read(latch: "none", session: nil)
+        }
+    }
+
+    fileprivate var checkedIndex: UInt64? {
+        switch kind {
+        case .command(.closeSession), .command(.deletePrimitive), .renewal: nil
+        case .command, .get, .frame: index
+        }
+    }
+
+    fileprivate var outcome: CheckedOutcome? {
+        switch (kind, result) {
+        case (.frame(_, _, let frame), _): Self.outcome(of: frame)
+        case (_, nil): nil
+        case (_, .answer(let answer)): Self.outcome(of: answer)
+        case (_, .renewed(let isAlive)): isAlive ? .alive : .unknownSession
+        case (_, .state(let state)): .state(LatchView(state ?? LatchState()))
+        case (_, .unknownSession): .unknownSession
+        }
+    }
+
+    private static func outcome(of frame: Frame) -> CheckedOutcome {
+        switch frame.content {
+        case .open: .streamOpened
+        case .changed(let state): .state(LatchView(state))
+        case .close: .streamClosed
+        }
+    }
+
+    private static func outcome(of answer: Answer) -> CheckedOutcome? {
+        switch answer {
+        case .sessionOpened(let session): .opened(session: session)
+        case .closed: .closed
+        case .latched(let state, _): .state(LatchView(state))
+        case .refused(.unknownSession): .unknownSession
+        case .refused(.alreadyAcknowledged): nil
+        case .refused(.gap): .refused(reason: "gap")
+        case .refused(.requestMismatch): .refused(reason: "mismatch")
+        case .refused(.limit(let text)): .refused(reason: text)
+        case .done, .renewed, .held, .streamOpened: nil
+        }
+    }
+}
+
+extension LatchView {
+    fileprivate init(_ state: LatchState) {
+        self.init(
+            term: state.term, token: state.fencingToken, holder: state.holder,
+            participants: state.participants)
+    }
+}

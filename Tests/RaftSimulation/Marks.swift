@@ -1,0 +1,40 @@
+/// How often the rare and important things happened. A simulator that never gets there proves
+/// nothing.
+package struct Marks: Sendable {
+    /// By ``Mark``: how often.
+    private var counts = [Int](repeating: 0, count: Mark.allCases.count)
+    /// By ``Mark``: in how many seeds.
+    private var seeds = [Int](repeating: 0, count: Mark.allCases.count)
+    /// Events of virtual time, turns of nodes, entries committed.
+    package var events = 0
+    package var turns = 0
+    package var commits = 0
+    package var operations = 0
+    /// Histories that the checker could not decide within its budget.
+    package var undecidedHistories = 0
+
+    package init() {}
+
+    package func count(_ mark: Mark) -> Int { counts[mark.position] }
+    package func seedCount(_ mark: Mark) -> Int { seeds[mark.position] }
+
+    mutating func note(_ mark: Mark, _ count: Int = 1) {
+        counts[mark.position] += count
+        if count > 0 { seeds[mark.position] = 1 }
+    }
+
+    package mutating func add(_ other: Marks) {
+        for position in counts.indices {
+            counts[position] += other.counts[position]
+            seeds[position] += other.seeds[position]
+        }
+        events += other.events
+        turns += other.turns
+        commits += other.commits
+        operations += other.operations
+        undecidedHistories += other.undecidedHistories
+    }
+
+    /// Declared marks that no seed reached.
+    package var unreached: [Mark] { Mark.allCases.filter { count($0) == 0 } }
+}

@@ -1,0 +1,99 @@
+import LatchNode
+import NIOCore
+import PeerTransport
+import RaftCore
+import RaftStorage
+
+/// One member of the cluster: its disk, which stays, and its processes, one after the other.
+///
+/// `@unchecked Sendable`: a simulation and all in it is used by one thread.
+final class SimulatedProcess: @unchecked Sendable {
+    let position: Int
+    let id: ServerID
+    var disk = SimulatedDisk()
+
+    /// Grows with every start, so that what was meant for an earlier process is told apart.
+    private(set) var life = 0
+    /// Nil while no process runs.
+    private(set) var node: LatchNode?
+    /// The node's thread.
+    private(set) var loop: VirtualLoop?
+    /// The thread of its clients' connections, where replies leave.
+    private(set) var edge: VirtualLoop?
+    var links: SimulatedLinks?
+    var store: SimulatedStore?
+
+    var isStopped = false
+    var isRetiring = false
+    /// Told when the node has handed over what it led.
+    var retirement: EventLoopPromise<Void>?
+    /// It has stopped itself: whatever leaves it now breaks a promise.
+    var isHalted = false
+    var isSlow = false
+    /// The disk operation at which the process dies, counted from now; nil for none.
+    var crashAfterOperations: Int?
+    var startedAt: UInt64 = 0
+    var lastPersistID = PersistID(0)
+    /// The last index whose apply was looked at.
+    var seenApplied = LogIndex.zero
+    /// A batch of frames was delivered and its end is on its way.
+    var isBatchOpen = false
+    var turns = 0
+    /// The last term in which a process of this life led.
+    var ledTerm = Term.zero
+
+    init(position: Int) {
+        self.position = position
+        id = ServerID(UInt16(position + 1))
+    }
+
+    var isAlive: Bool { node != nil && !isHalted }
+    var isRunning: Bool { isAlive && !isStopped }
+
+    func begin(_ node: LatchNode, loop: VirtualLoop, edge: VirtualLoop, at now: UInt64) {
+        self.node = node
+        self.loop = loop
+        self.edge = edge
+        startedAt = now
+    }
+
+    func nextLife() {
+        life += 1
+        isStopped = false
+        isRetiring = false
+        isHalted = false
+        isBatchOpen = false
+        crashAfterOperations = nil
+        lastPersistID = PersistID(0)
+    }
+
+    /// kill -9: whatever ran for this process never runs again.
+    func die() {
+        let retirement = self.retirement
+        self.retirement = nil
+        defer { retirement?.succeed() }
+        loop?.kill()
+        edge?.kill()
+        store?.kill()
+        node = nil
+        loop = nil
+        edge = nil
+        links = nil
+        store = nil
+        isStopped = false
+        isHalted = false
+    }
+
+    func stop() {
+        isStopped = true
+        loop?.stop()
+        edge?.stop()
+    }
+
+    func resume() {
+        guard isStopped else { return }
+        isStopped = false
+        loop?.resume()
+        edge?.resume()
+    }
+}

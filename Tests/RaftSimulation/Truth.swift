@@ -1,0 +1,86 @@
+import LatchMachine
+import RaftCore
+
+/// The one true history: every committed entry is applied once more, by a machine that no fault can
+/// reach. What nodes hold, answer and stream is compared with it.
+struct Truth {
+    private(set) var machine: LatchMachine
+    var latches = LatchObserver()
+    /// Every frame that each stream ever had, from response id 1 on (I17).
+    private(set) var frames: [StreamKey: [Frame]] = [:]
+    private var states: [PrimitiveName: [(index: UInt64, state: LatchState?)]] = [:]
+    private var outcomes: [Outcome] = []
+
+    init(limits: Limits) {
+        machine = LatchMachine(limits: limits)
+    }
+
+    /// Applies the next committed entry; returns what it meant.
+    mutating func apply(
+        _ entry: Entry, at now: UInt64
+    ) throws(Violation) -> (record: LogRecord, outcomes: [Outcome])? {
+        let index = entry.index.rawValue
+        guard !entry.payload.isEmpty else {
+            machine.skip(to: index)
+            return nil
+        }
+        let record: LogRecord
+        do {
+            record = try LogRecord(decoding: entry.payload)
+        } catch {
+            throw Violation("I6 committed is for ever", "entry \(index) does not decode: \(error)")
+        }
+        outcomes.removeAll(keepingCapacity: true)
+        machine.apply(record, at: index, into: &outcomes)
+        try latches.note(record, at: index, outcomes: outcomes, machine: machine, now: now)
+        for outcome in outcomes { try noteFrames(outcome) }
+        for name in SimulatedClient.names { noteState(of: name, at: index) }
+        return (record, outcomes)
+    }
+
+    private mutating func noteFrames(_ outcome: Outcome) throws(Violation) {
+        switch outcome {
+        case .frame(let key, let frame):
+            try note(frame, of: key)
+        case .answer(.streamOpened(let key, let replay)),
+            .heldAnswer(_, _, .streamOpened(let key, let replay)):
+            for frame in replay { try note(frame, of: key) }
+        case .answer, .heldAnswer, .streamTaken, .sessionEnded:
+            break
+        }
+    }
+
+    private mutating func note(_ frame: Frame, of key: StreamKey) throws(Violation) {
+        let count = UInt64(frames[key]?.count ?? 0)
+        if frame.responseID == count + 1 {
+            frames[key, default: []].append(frame)
+            return
+        }
+        try checkFrame(frame, of: key)
+    }
+
+    /// A frame that somebody got is the one that the stream has at its place.
+    func checkFrame(_ frame: Frame, of key: StreamKey) throws(Violation) {
+        let all = frames[key] ?? []
+        let position = Int(clamping: frame.responseID) - 1
+        guard all.indices.contains(position) else {
+            throw Violation(
+                "I17 event streams", "\(key) has \(all.count) frames, not \(frame.responseID)")
+        }
+        try require(
+            all[position] == frame, "I17 event streams",
+            "frame \(frame.responseID) of \(key) is \(all[position]), and also \(frame)")
+    }
+
+    private mutating func noteState(of name: PrimitiveName, at index: UInt64) {
+        let state = machine.latchState(name)
+        guard states[name]?.last?.state != state else { return }
+        states[name, default: []].append((index, state))
+    }
+
+    /// The latch right after the entry at `index`.
+    func state(of name: PrimitiveName, at index: UInt64) -> LatchState? {
+        let history = states[name] ?? []
+        return history.last { $0.index <= index }?.state
+    }
+}
