@@ -16,7 +16,6 @@ STRICT := --scratch-path .build/verify -Xswiftc -warnings-as-errors
 SEED ?=
 SEEDS ?= 20000
 MINUTES ?= 10
-SECONDS_EACH ?= 60
 
 .PHONY: help setup build release test verify lint fix demo bench sim soak mutants chaos fuzz proto up down clean
 
@@ -62,8 +61,8 @@ sim: setup ## Simulate: SEED=42 tells one seed's story, SEEDS=20000 runs that ma
 soak: setup ## Simulate new seeds for MINUTES=10
 	@.ci/soak $(MINUTES)
 
-fuzz: setup ## Feed every decoder nonsense, SECONDS_EACH=60 a loop
-	LATCH_FUZZ_SECONDS=$(SECONDS_EACH) swift test --filter Fuzz
+fuzz: setup ## Coverage-guided fuzzing of every decoder for MINUTES=10 together
+	Tests/Fuzz/fuzz $(MINUTES)
 
 mutants: setup ## Prove the simulator: every deliberate bug must be noticed
 	python3 Tests/Mutants/mutants.py

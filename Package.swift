@@ -170,7 +170,18 @@ let package = Package(
             dependencies: ["PeerTransport", "RaftCore", "BinaryCoding", nioCore, nioPosix],
             swiftSettings: strict),
         .testTarget(
-            name: "GRPCEdgeTests", dependencies: ["GRPCEdge", "CNGHTTP2", nioCore, nioPosix],
+            name: "GRPCEdgeTests",
+            dependencies: [
+                "GRPCEdge", "CNGHTTP2", nioCore, nioPosix, product("NIOSSL", "swift-nio-ssl"),
+            ],
+            swiftSettings: strict),
+        .testTarget(
+            name: "FuzzCorpusTests",
+            dependencies: [
+                "BinaryCoding", "RaftCore", "LatchMachine", "RaftStorage", "PeerTransport",
+                "GRPCEdge", "LatchAPI", "LatchService", "latchd", nioCore, protobuf,
+                product("NIOEmbedded", "swift-nio"),
+            ],
             swiftSettings: strict),
         .testTarget(
             name: "SimulationTests", dependencies: ["RaftSimulation", "RaftCore", "LatchMachine"],

@@ -108,11 +108,7 @@ package final class GRPCServer: Sendable {
             .serverChannelOption(.maxMessagesPerRead, value: 16)
             .serverChannelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture {
-                    // No descriptors: accepting pauses, since trying on keeps the loop busy (P6).
-                    let pause = AcceptBackoffHandler(shouldForwardIOErrorCaught: false) { _ in
-                        .milliseconds(100)
-                    }
-                    try channel.pipeline.syncOperations.addHandler(pause)
+                    try channel.pipeline.syncOperations.addHandler(AcceptPause())
                 }
             }
             // One read a turn: the answers of a burst leave before the next read, and an idle

@@ -41,12 +41,7 @@ extension PeerTransport {
             .serverChannelOption(.maxMessagesPerRead, value: 4)
             .serverChannelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture {
-                    // Without descriptors accepting pauses: trying on would keep the loop, on which
-                    // Raft runs, busy (P6).
-                    let pause = AcceptBackoffHandler(shouldForwardIOErrorCaught: false) { _ in
-                        .milliseconds(100)
-                    }
-                    try channel.pipeline.syncOperations.addHandler(pause)
+                    try channel.pipeline.syncOperations.addHandler(AcceptPause())
                 }
             }
             .childChannelOption(.tcpOption(.tcp_nodelay), value: 1)

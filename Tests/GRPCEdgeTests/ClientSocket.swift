@@ -17,7 +17,8 @@ final class ClientSocket {
     /// The peer closed or reset the connection.
     private(set) var isClosed = false
 
-    init(port: Int) throws {
+    /// Connects; `source` is the last byte of the own address, 127.0.0.x.
+    init(port: Int, source: UInt32? = nil) throws {
         #if canImport(Glibc)
         let stream = Int32(SOCK_STREAM.rawValue)
         #else
@@ -29,6 +30,7 @@ final class ClientSocket {
         address.sin_family = sa_family_t(AF_INET)
         address.sin_port = in_port_t(port).bigEndian
         address.sin_addr.s_addr = UInt32(0x7F00_0001).bigEndian
+        if let source { try bindTo(source) }
         let result = withUnsafePointer(to: &address) { pointer in
             pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
                 connect(descriptor, $0, socklen_t(MemoryLayout<sockaddr_in>.size))
@@ -42,6 +44,18 @@ final class ClientSocket {
     }
 
     deinit { _ = close(descriptor) }
+
+    private func bindTo(_ source: UInt32) throws {
+        var address = sockaddr_in()
+        address.sin_family = sa_family_t(AF_INET)
+        address.sin_addr.s_addr = (UInt32(0x7F00_0000) + source).bigEndian
+        let result = withUnsafePointer(to: &address) { pointer in
+            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                bind(descriptor, $0, socklen_t(MemoryLayout<sockaddr_in>.size))
+            }
+        }
+        guard result == 0 else { throw ClientFailure.system("bind", errno) }
+    }
 
     /// Waits until the socket can be read, or also written, for at most `milliseconds`.
     func wait(toWrite: Bool, milliseconds: Int32) {

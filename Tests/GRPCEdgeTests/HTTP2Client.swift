@@ -43,8 +43,8 @@ final class HTTP2Client {
     private var output: [UInt8] = []
     private var outputOffset = 0
 
-    init(port: Int) throws {
-        socket = try ClientSocket(port: port)
+    init(port: Int, source: UInt32? = nil) throws {
+        socket = try ClientSocket(port: port, source: source)
         let user = Unmanaged.passUnretained(self).toOpaque()
         nghttp2_session_client_new(&session, clientCallbacks, user)
         var window = nghttp2_settings_entry(

@@ -6,8 +6,8 @@ final class RawPeer {
     static let preface = Array("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".utf8)
 
     /// Connects, and unless told otherwise sends a correct preface.
-    init(port: Int, greets: Bool = true) throws {
-        socket = try ClientSocket(port: port)
+    init(port: Int, greets: Bool = true, source: UInt32? = nil) throws {
+        socket = try ClientSocket(port: port, source: source)
         if greets { send(Self.preface + Self.frame(4, flags: 0, stream: 0, [])) }
     }
 

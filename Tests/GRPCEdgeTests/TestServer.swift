@@ -111,9 +111,9 @@ final class TestService: Sendable {
         call.onWritable = {
             self.change { $0.writable += 1 }
             guard self.writable < 5 else { return call.finish() }
-            while call.bufferedBytes <= 600 << 10 { call.send(message) }
+            while call.isOpen, call.bufferedBytes <= 600 << 10 { call.send(message) }
         }
-        while call.bufferedBytes <= 600 << 10 { call.send(message) }
+        while call.isOpen, call.bufferedBytes <= 600 << 10 { call.send(message) }
     }
 
     private func chat(_ call: Call) {

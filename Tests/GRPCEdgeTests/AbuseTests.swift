@@ -1,0 +1,184 @@
+import GRPCEdge
+import Testing
+
+extension GRPCEdgeTests {
+    /// While one client abuses the port, the others are served and memory stays bounded.
+    @Suite struct Abuse {
+        enum Flood: String, CaseIterable, Sendable {
+            case rapidReset, settings, ping, emptyData, continuation, largeHeaders
+
+            /// The frames of one burst; `first` is the number of its first frame.
+            func burst(_ first: Int, count: Int) -> [UInt8] {
+                (first..<first + count).flatMap { frame($0) }
+            }
+
+            private func frame(_ number: Int) -> [UInt8] {
+                let stream = UInt32(2 * number + 1)
+                switch self {
+                case .rapidReset:
+                    return RawPeer.open("/t.T/Hold", stream: stream)
+                        + RawPeer.frame(3, flags: 0, stream: stream, [0, 0, 0, 8])
+                case .settings:
+                    return RawPeer.frame(4, flags: 0, stream: 0, [0, 1, 0, 0, 16, 0])
+                case .ping:
+                    return RawPeer.frame(6, flags: 0, stream: 0, [1, 2, 3, 4, 5, 6, 7, 8])
+                case .emptyData:
+                    return number == 0
+                        ? RawPeer.open("/t.T/Chat", stream: 1)
+                        : RawPeer.frame(0, flags: 0, stream: 1, [])
+                case .continuation:
+                    return number == 0
+                        ? RawPeer.frame(1, flags: 0, stream: 1, RawPeer.requestBlock("/t.T/Echo"))
+                        : RawPeer.frame(9, flags: 0, stream: 1, RawPeer.field("x", "y"))
+                case .largeHeaders:
+                    // 16 KB a stream is refused; the resets that follow count as work of nobody.
+                    let fields = (0..<150).flatMap { RawPeer.field("x-\($0)", Self.filler) }
+                    return RawPeer.frame(
+                        1, flags: 4, stream: stream, RawPeer.requestBlock("/t.T/Hold") + fields)
+                }
+            }
+
+            private static let filler = String(repeating: "z", count: 80)
+        }
+
+        @Test(
+            "other clients are served during a flood, and memory stays", arguments: Flood.allCases)
+        func flood(_ flood: Flood) async throws {
+            try await withServer { test in
+                let honest = try HTTP2Client(port: test.port)
+                _ = try honest.call("/t.T/Echo", [1])
+                let before = residentBytes()
+                let peer = try RawPeer(port: test.port)
+                let perBurst = flood == .largeHeaders ? 20 : 500
+                for burst in 0..<60 {
+                    let isTaken = peer.send(flood.burst(burst * perBurst, count: perBurst))
+                    // The honest client's call stands in line behind what the flood has sent.
+                    #expect(try honest.call("/t.T/Echo", [2]).messages == [[2]])
+                    guard isTaken else { break }
+                }
+                peer.receive()
+                if flood != .largeHeaders { try peer.waitForClose() }
+                #expect(test.service.opened == test.service.cancelled)
+                #expect(residentBytes() - before < 64 << 20)
+            }
+        }
+
+        @Test("who opens no window stalls only itself, and what waits for it has a bound")
+        func zeroWindow() async throws {
+            try await withServer {
+                $0.maximumBufferedBytesPerConnection = 8 << 20
+            } _: { test in
+                let before = residentBytes()
+                let peer = try RawPeer(port: test.port)
+                peer.send(RawPeer.frame(4, flags: 0, stream: 0, [0, 4, 0, 0, 0, 0]))
+                for number in 0..<200 {
+                    let stream = UInt32(2 * number + 1)
+                    peer.send(
+                        RawPeer.open("/t.T/Flood", stream: stream)
+                            + RawPeer.frame(0, flags: 1, stream: stream, [0, 0, 0, 0, 0]))
+                }
+                // 200 calls want 120 MB; past 8 MB they are reset.
+                try eventually("calls are reset") {
+                    peer.receive()
+                    return test.service.cancelled > 100
+                }
+                #expect(residentBytes() - before < 64 << 20)
+                try test.expectServes()
+            }
+        }
+
+        @Test("thousands of idle connections cost little, and the next client is served")
+        func idleConnections() async throws {
+            // Both ends are in this process, so each takes two descriptors.
+            let limit = try withDescriptorLimit { $0 }
+            let count = min(10_000, (limit - 400) / 2)
+            try await withServer {
+                $0.maximumConnections = 20_000
+                $0.maximumConnectionsPerAddress = 20_000
+            } _: { test in
+                let before = residentBytes()
+                let idle = try (0..<count).map { _ in try RawPeer(port: test.port) }
+                try eventually("all are open", within: .seconds(30)) {
+                    test.server.openConnections == count
+                }
+                try test.expectServes()
+                let each = (residentBytes() - before) / count
+                // Most of it is the 64 KiB that NIO keeps for the next read.
+                #expect(each < 128 << 10, "\(each) bytes a connection, both ends, of \(count)")
+                #expect(idle.count == count)
+            }
+        }
+
+        @Test("one address gets no more than its share, another one is served (N17)")
+        func perAddress() async throws {
+            try await withServer {
+                $0.maximumConnectionsPerAddress = 10
+            } _: { test in
+                let first = try (0..<10).map { _ in try HTTP2Client(port: test.port, source: 2) }
+                for client in first { _ = try client.call("/t.T/Echo") }
+                for _ in 0..<20 { try RawPeer(port: test.port, source: 2).waitForClose() }
+                try test.expectServes()
+                #expect(test.service.events.contains(.connectionRefused(limit: 10)))
+                #expect(try first[0].call("/t.T/Echo", [3]).messages == [[3]])
+            }
+        }
+
+        @Test("unless configured, one address leaves a tenth of the places to others")
+        func share() async throws {
+            try await withServer {
+                $0.maximumConnections = 20
+            } _: { test in
+                let clients = try (0..<18).map { _ in try HTTP2Client(port: test.port, source: 2) }
+                for client in clients { _ = try client.call("/t.T/Echo") }
+                try RawPeer(port: test.port, source: 2).waitForClose()
+                try test.expectServes()
+            }
+        }
+
+        @Test("a storm of 3,000 dials does not stop a client that is there (N17)")
+        func storm() async throws {
+            try await withServer { test in
+                let honest = try HTTP2Client(port: test.port)
+                for round in 0..<30 {
+                    let dials = try (0..<100).map { _ in
+                        try RawPeer(port: test.port, greets: false)
+                    }
+                    #expect(try honest.call("/t.T/Echo", [4]).messages == [[4]], "round \(round)")
+                    #expect(dials.count == 100)
+                }
+                try eventually("all are gone") { test.server.openConnections == 1 }
+            }
+        }
+
+        @Test(
+            "without descriptors accepting pauses: no busy loop, calls go on, then it resumes (P6)")
+        func descriptors() async throws {
+            try await withServer { test in
+                let honest = try HTTP2Client(port: test.port)
+                _ = try honest.call("/t.T/Echo")
+                let waiting: RawPeer = try withoutDescriptors(spare: 1) {
+                    // Takes the last one; the kernel completes the connection, nobody accepts it.
+                    let waiting = try RawPeer(port: test.port)
+                    let began = processorMilliseconds()
+                    let end = ContinuousClock.now + .milliseconds(400)
+                    var calls = 0
+                    while ContinuousClock.now < end {
+                        #expect(try honest.call("/t.T/Echo", [5]).messages == [[5]])
+                        calls += 1
+                        _ = poll(milliseconds: 20)
+                    }
+                    #expect(calls > 5)
+                    // A loop that tried on would have used all of the 400 ms.
+                    #expect(processorMilliseconds() - began < 200)
+                    return waiting
+                }
+                try eventually("it is accepted") { test.server.openConnections == 2 }
+                try eventually("it is greeted") {
+                    waiting.receive()
+                    return waiting.frameTypes.contains(4)
+                }
+                try test.expectServes()
+            }
+        }
+    }
+}
