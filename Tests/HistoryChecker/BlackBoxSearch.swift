@@ -149,8 +149,10 @@ struct BlackBoxSearch {
         for step in candidates {
             let states = apply(steps[step].action, to: node.state, at: place)
             // An operation that fits and changes nothing can as well come now as later: no other
-            // choice needs a look here.
-            if states.contains(node.state) { return [node.adding(step, node.state)] }
+            // choice needs a look here. A delete may be needed later.
+            if !isDelete(step), states.contains(node.state) {
+                return [node.adding(step, node.state)]
+            }
             found += states.map { node.adding(step, $0) }
         }
         if node.state.isWorthDeleting,
@@ -163,6 +165,11 @@ struct BlackBoxSearch {
             found.insert(Node(base: node.base, others: node.others, state: state), at: 0)
         }
         return found
+    }
+
+    private func isDelete(_ step: Int) -> Bool {
+        if case .delete = steps[step].action { return true }
+        return false
     }
 
     /// Operations that were sent before any missing one was answered, the last answered first, and

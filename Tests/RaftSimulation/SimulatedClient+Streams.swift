@@ -32,6 +32,7 @@ extension SimulatedClient {
                 guard isGone || (leaves && !simulation.areFaultsOver) else { continue }
                 if !isGone, simulation.generator.happens(permille: 500) {
                     // Half of all clients just vanish; the others say so.
+                    attached.sink.isEnded = true
                     attached.process.node?.submit(
                         .unsubscribe(StreamKey(session: session, stream: id), attached.sink))
                 }
@@ -79,6 +80,7 @@ extension SimulatedClient {
                     }
                 })
             weakSink = sink
+            process.sinks.append(sink)
             node.submit(.subscribe(command, sink))
         }
     }

@@ -39,6 +39,17 @@ final class SimulatedProcess: @unchecked Sendable {
     /// A batch of frames was delivered and its end is on its way.
     var isBatchOpen = false
     var turns = 0
+    /// When this process last got a Raft message of each other server.
+    var heard: [Int: UInt64] = [:]
+    /// Where this process's clients get their streams.
+    var sinks: [AnswerSink] = []
+    /// A snapshot replaces the machine in this turn.
+    var isRestoring = false
+    /// How often it was stopped.
+    private(set) var stops = 0
+    /// When it last began to lead, or went on after a stop: what waited in its sockets meanwhile
+    /// counts as heard then.
+    var ledSince: UInt64 = 0
     /// The last term in which a process of this life led.
     var ledTerm = Term.zero
 
@@ -65,6 +76,9 @@ final class SimulatedProcess: @unchecked Sendable {
         isBatchOpen = false
         crashAfterOperations = nil
         lastPersistID = PersistID(0)
+        heard = [:]
+        sinks = []
+        isRestoring = false
     }
 
     /// kill -9: whatever ran for this process never runs again.
@@ -86,6 +100,7 @@ final class SimulatedProcess: @unchecked Sendable {
 
     func stop() {
         isStopped = true
+        stops += 1
         loop?.stop()
         edge?.stop()
     }

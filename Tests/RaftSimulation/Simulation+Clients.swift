@@ -17,6 +17,23 @@ extension Simulation {
                 time.after(generator.draw(from: 0...5)) { answer(result) }
             }
             node.submit(request(sink))
+            expectAnswer(on: sink, from: process)
+        }
+    }
+
+    /// C17: a node that runs on tells every caller something by the call's deadline.
+    private func expectAnswer(on sink: AnswerSink, from process: SimulatedProcess) {
+        guard process.isRunning else { return }
+        let (life, stops) = (process.life, process.stops)
+        // Its clock may be 5 % slow, and the keep-alives of several clients are collected first.
+        let bound = options.requestTimeoutMilliseconds * 106 / 100 + 200
+        time.after(bound) { [self] in
+            guard process.life == life, process.stops == stops, process.isRunning,
+                !sink.isCompleted
+            else { return }
+            fail(
+                Violation(
+                    "C17 answered once", "\(process.id) has not answered a call for \(bound) ms"))
         }
     }
 

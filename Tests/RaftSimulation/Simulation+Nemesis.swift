@@ -175,11 +175,13 @@ extension Simulation {
     func resume(_ process: SimulatedProcess) {
         guard process.isStopped else { return }
         trace.note("\(process.id) goes on")
+        process.ledSince = now
         process.resume()
     }
 
     private func partition(for length: UInt64) {
         guard processes.count > 1 else { return }
+        if generator.happens(permille: 400), strand(for: length) { return }
         let (words, mark) = network.partition(&generator)
         self.mark(mark)
         if let leader = processes.first(where: isLeader),
@@ -189,6 +191,24 @@ extension Simulation {
         }
         trace.note("the network \(words)")
         healNetwork(after: length)
+    }
+
+    /// Cuts off a follower that serves streams, so that a snapshot may overtake it: its subscribers
+    /// stay and must learn of what they missed. False if there is none.
+    private func strand(for length: UInt64) -> Bool {
+        let serving = processes.filter {
+            $0.isRunning && !isLeader($0) && ($0.node?.status.subscribers ?? 0) > 0
+        }
+        guard !serving.isEmpty else { return false }
+        let process = generator.pick(serving)
+        mark(.isolated)
+        for other in processes.indices where other != process.position {
+            network.cut(from: process.position, to: other)
+            network.cut(from: other, to: process.position)
+        }
+        trace.note("the network strands \(process.id)")
+        healNetwork(after: length)
+        return true
     }
 
     /// One link goes on and off, about as often as elections time out.

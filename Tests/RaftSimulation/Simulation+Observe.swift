@@ -29,13 +29,20 @@ extension Simulation: TurnObserver {
         for grant in effects.reads {
             if case .granted = grant.result { mark(.grantedRead) } else { mark(.refusedRead) }
         }
-        if effects.restore != nil { mark(.restoredAtNewNode) }
+        if effects.restore != nil {
+            mark(.restoredAtNewNode)
+            process.isRestoring = true
+        }
     }
 
     package func didTurn(_ node: LatchNode) {
         let process = processes[Int(node.settings.server.rawValue) - 1]
         guard process.node === node else { return }
-        check { () throws(Violation) in try noteApplied(by: process, node) }
+        check { () throws(Violation) in
+            try noteApplied(by: process, node)
+            try checkLeader(process, node)
+        }
+        if process.isRestoring { expectStreamsToResume(at: process, node) }
         if process.turns % 64 == 0 {
             let broken = node.machine.brokenInvariants()
             check { () throws(Violation) in
@@ -104,6 +111,8 @@ extension Simulation: TurnObserver {
         switch decision {
         case .becameLeader(let term, _):
             planAmbush(on: process)
+            process.ledSince = now
+            check { () throws(Violation) in try checkVotes(for: process, in: term) }
             if process.ledTerm > .zero { mark(.becameLeaderAgain) }
             process.ledTerm = term
         case .lostElection(_, isPreVote: false):
@@ -225,6 +234,10 @@ extension Simulation: TurnObserver {
         guard let links = process.links, let loop = process.loop, process.isAlive else { return }
         loop.run { [self] in
             trace.note("\(process.id) < from \(sender): \(frame.summary)")
+            if case .raft(let message) = frame {
+                process.heard[Int(sender.rawValue) - 1] = now
+                check { () throws(Violation) in try checkLateReply(message, to: process) }
+            }
             links.onEvent(.received(frame, from: sender))
             if generator.happens(permille: 600) { return links.onEvent(.batchEnded) }
             guard !process.isBatchOpen else { return }

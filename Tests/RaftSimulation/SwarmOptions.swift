@@ -117,7 +117,7 @@ package struct SwarmOptions: Sendable {
         network.lossPermille = generator.pick([0, 0, 10, 50, 200])
         network.duplicationPermille = generator.pick([0, 0, 20, 200])
         network.delayMilliseconds = generator.pick([0...1, 1...3, 1...20, 5...60])
-        network.stragglePermille = generator.pick([0, 0, 5, 30])
+        network.stragglePermille = generator.pick([0, 10, 50, 150])
         network.straggleDelayMilliseconds =
             50...(settings.electionTimeoutMilliseconds.upperBound * 12)
         network.isOrdered = generator.happens(permille: 400)

@@ -10,6 +10,14 @@ struct Truth {
     private(set) var frames: [StreamKey: [Frame]] = [:]
     private var states: [PrimitiveName: [(index: UInt64, state: LatchState?)]] = [:]
     private var outcomes: [Outcome] = []
+    /// A call by the node that took it and that node's number for it.
+    private struct CallName: Hashable {
+        let origin: UInt16
+        let number: UInt64
+    }
+
+    /// The calls applied that would mean more if they were applied twice.
+    private var once: Set<CallName> = []
 
     init(limits: Limits) {
         machine = LatchMachine(limits: limits)
@@ -30,12 +38,26 @@ struct Truth {
         } catch {
             throw Violation("I6 committed is for ever", "entry \(index) does not decode: \(error)")
         }
+        try noteOnce(record, at: index)
         outcomes.removeAll(keepingCapacity: true)
         machine.apply(record, at: index, into: &outcomes)
         try latches.note(record, at: index, outcomes: outcomes, machine: machine, now: now)
         for outcome in outcomes { try noteFrames(outcome) }
         for name in SimulatedClient.names { noteState(of: name, at: index) }
         return (record, outcomes)
+    }
+
+    /// I12: a call that must not be repeated stands in the log once, whatever became of the links.
+    private mutating func noteOnce(_ record: LogRecord, at index: UInt64) throws(Violation) {
+        switch record.command {
+        case .openSession, .deletePrimitive:
+            let name = CallName(origin: record.origin, number: record.number)
+            try require(
+                once.insert(name).inserted, "I12 exactly once",
+                "\(record.command) of node \(record.origin) is applied again at \(index)")
+        case .leaderElected, .renew, .closeSession, .latch, .openStream, .closeGap, .expire:
+            break
+        }
     }
 
     private mutating func noteFrames(_ outcome: Outcome) throws(Violation) {

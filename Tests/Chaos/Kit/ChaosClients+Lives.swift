@@ -129,8 +129,11 @@ extension ChaosClients {
         _ invoked: UInt64, _ progress: StreamProgress
     ) {
         let header = frame.header
-        // A refusal and a redirection are no frames of the stream.
-        guard header.status == .ok, header.responseID > 0 else { return }
+        // A redirection is no frame of the stream. Nor is a refusal, which looks like one: an OPEN
+        // without an index, then a failed response (S11).
+        guard header.status == .ok, header.responseID > 0,
+            header.type != .openStream || header.index > 0
+        else { return }
         let outcome: Outcome
         switch header.type {
         case .openStream: outcome = .streamOpened

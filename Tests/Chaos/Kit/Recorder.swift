@@ -44,7 +44,9 @@ package final class Recorder: Sendable {
                     self = .unknown
                 }
             } else if let error = error as? RPCError, error.code == .unavailable,
-                error.message.contains("channel isn't ready")
+                // What grpc-swift says when it had no connection to send the call on.
+                error.message.contains("hannel isn't ready")
+                    || error.message.contains("'wait for ready' isn't enabled")
             {
                 self = .notSent
             } else {

@@ -10,7 +10,7 @@ struct SmallDisk: Sendable {
         guard geteuid() == 0 else { return nil }
         try? FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
         let arguments = [
-            "mount", "-t", "tmpfs", "-o", "size=\(megabytes)m", "tmpfs", folder.path,
+            "mount", "-t", "tmpfs", "-o", "size=\(megabytes)m,mode=0700", "tmpfs", folder.path,
         ]
         guard run(arguments) else { return nil }
         return SmallDisk(folder: folder, ballast: folder.appendingPathComponent("ballast"))

@@ -1,0 +1,76 @@
+import LatchNode
+import RaftCore
+
+// What a leader relies on is so: its votes, what it believes of the others, and that it is heard.
+
+extension Simulation {
+    /// I1: the votes of a majority are on their disks when a server begins to lead.
+    func checkVotes(for process: SimulatedProcess, in term: Term) throws(Violation) {
+        let votes = processes.filter { $0.disk.votes[term] == process.id }.count
+        try require(
+            votes > processes.count / 2, "I1 election safety",
+            "\(process.id) leads term \(term) with \(votes) of \(processes.count) votes on disks")
+    }
+
+    /// After each turn of a leader.
+    func checkLeader(_ process: SimulatedProcess, _ node: LatchNode) throws(Violation) {
+        guard node.raft.role == .leader, processes.count > 1 else { return }
+        try checkBeliefs(of: process, node.raft)
+        try checkQuorum(of: process)
+    }
+
+    /// I7: what a leader counts for a follower is on that follower's disk. A follower of a later
+    /// term owes this leader nothing any more.
+    private func checkBeliefs(of process: SimulatedProcess, _ raft: Raft) throws(Violation) {
+        for follower in raft.status.followers where follower.matchIndex > .zero {
+            let disk = processes[Int(follower.id.rawValue) - 1].disk
+            guard disk.image.currentTerm <= raft.currentTerm else { continue }
+            let index = follower.matchIndex
+            try require(
+                disk.holds(index, term: raft.log.term(at: index)), "I7 what a leader believes",
+                "\(process.id) counts \(index) for \(follower.id), whose disk does not hold it")
+        }
+    }
+
+    /// C7: a reply of an earlier term changes nothing that a leader believes. A copy of the server
+    /// takes it before the server itself does.
+    func checkLateReply(_ message: Message, to process: SimulatedProcess) throws(Violation) {
+        guard let raft = process.node?.raft, raft.role == .leader,
+            message.term < raft.currentTerm, message.isReplyToLeader
+        else { return }
+        var copy = raft
+        var effects = Effects()
+        copy.step(.received(message), at: Instant(milliseconds: 0), into: &effects)
+        let (before, after) = (raft.status.followers, copy.status.followers)
+        let isSame = zip(before, after).allSatisfy { one, other in
+            one.matchIndex == other.matchIndex && one.nextIndex == other.nextIndex
+                && one.mode == other.mode
+        }
+        try require(
+            isSame && copy.commitIndex == raft.commitIndex && effects.reads.isEmpty,
+            "C7 late reply",
+            "\(process.id), leader of term \(raft.currentTerm), counts a reply of "
+                + "\(message.from) of term \(message.term)")
+    }
+
+    /// C3: a leader that heard no majority for two of the longest election timeouts leads no more.
+    private func checkQuorum(of process: SimulatedProcess) throws(Violation) {
+        let others = processes.indices.filter { $0 != process.position }
+        let heard = others.map { max(process.heard[$0] ?? 0, process.ledSince) }.sorted(by: >)
+        let timeout = options.settings.electionTimeoutMilliseconds.upperBound
+        // With itself it makes a majority.
+        let last = heard[processes.count / 2 - 1]
+        try require(
+            now <= last + 2 * timeout + 50, "C3 leads without a majority",
+            "\(process.id) has heard no majority since \(last)")
+    }
+}
+
+extension Message {
+    fileprivate var isReplyToLeader: Bool {
+        switch body {
+        case .appendEntriesReply, .installSnapshotReply: true
+        case .requestVote, .requestVoteReply, .appendEntries, .installSnapshot, .timeoutNow: false
+        }
+    }
+}
