@@ -57,21 +57,24 @@ let package = Package(
             name: "LatchMachine", dependencies: ["BinaryCoding", deque, persistentMaps],
             swiftSettings: strict),
 
-        // The three I/O modules. They do not know each other.
+        // The three I/O modules. They do not know each other. Two of them listen.
+        .target(name: "Listening", dependencies: [nioCore, nioPosix], swiftSettings: strict),
         .target(
             name: "RaftStorage",
             dependencies: ["BinaryCoding", "RaftCore", product("GRDB", "GRDB.swift")],
             swiftSettings: strict),
         .target(
             name: "PeerTransport",
-            dependencies: ["BinaryCoding", "RaftCore", nioCore, nioPosix],
+            dependencies: ["BinaryCoding", "RaftCore", "Listening", nioCore, nioPosix],
             swiftSettings: strict),
         .systemLibrary(
             name: "CNGHTTP2", pkgConfig: "libnghttp2",
             providers: [.apt(["libnghttp2-dev"]), .brew(["nghttp2"])]),
         .target(
             name: "GRPCEdge",
-            dependencies: ["CNGHTTP2", nioCore, nioPosix, product("NIOSSL", "swift-nio-ssl")],
+            dependencies: [
+                "CNGHTTP2", "Listening", nioCore, nioPosix, product("NIOSSL", "swift-nio-ssl"),
+            ],
             swiftSettings: strict),
 
         // The node and its client-facing side.
@@ -111,6 +114,8 @@ let package = Package(
             swiftSettings: strict),
 
         // Tests, from pure functions to killed processes.
+        .target(
+            name: "SeededRandom", path: "Tests/SeededRandom", swiftSettings: strict),
         .target(name: "HistoryChecker", path: "Tests/HistoryChecker", swiftSettings: strict),
         .target(
             name: "RaftSimulation",
@@ -129,14 +134,15 @@ let package = Package(
         .target(
             name: "ClusterHarness",
             dependencies: [
-                "LatchClient", "LatchAPI", grpcCore, grpcTransport, nioCore, nioPosix, protobuf,
+                "SeededRandom", "LatchClient", "LatchAPI", grpcCore, grpcTransport, nioCore,
+                nioPosix, protobuf,
             ],
             path: "Tests/ClusterHarness", swiftSettings: strict),
         .target(
             name: "Chaos",
             dependencies: [
-                "ClusterHarness", "HistoryChecker", "LatchAPI", "LatchClient", grpcCore,
-                grpcTransport, nioCore, nioPosix, protobuf,
+                "ClusterHarness", "HistoryChecker", "SeededRandom", "LatchAPI", "LatchClient",
+                grpcCore, grpcTransport, nioCore, nioPosix, protobuf,
             ],
             path: "Tests/Chaos/Kit", swiftSettings: strict),
         .executableTarget(
@@ -152,22 +158,28 @@ let package = Package(
             exclude: ["Scenarios"],
             swiftSettings: strict),
         .testTarget(
-            name: "LatchMachineTests", dependencies: ["LatchMachine", "BinaryCoding"],
+            name: "LatchMachineTests",
+            dependencies: ["LatchMachine", "BinaryCoding", "SeededRandom"],
             exclude: ["Scenarios"],
             swiftSettings: strict),
         .testTarget(
             name: "RaftStorageTests",
-            dependencies: ["RaftStorage", "RaftCore", product("GRDB", "GRDB.swift")],
+            dependencies: [
+                "RaftStorage", "RaftCore", "FaultyDisk", "SeededRandom",
+                product("GRDB", "GRDB.swift"),
+            ],
             swiftSettings: strict),
         .testTarget(
             name: "PowerCutTests", dependencies: ["FaultyDisk", "RaftStorage", "RaftCore"],
             swiftSettings: strict),
         .testTarget(
-            name: "HistoryCheckerTests", dependencies: ["HistoryChecker"], exclude: ["Histories"],
-            swiftSettings: strict),
+            name: "HistoryCheckerTests", dependencies: ["HistoryChecker", "SeededRandom"],
+            exclude: ["Histories"], swiftSettings: strict),
         .testTarget(
             name: "PeerTransportTests",
-            dependencies: ["PeerTransport", "RaftCore", "BinaryCoding", nioCore, nioPosix],
+            dependencies: [
+                "PeerTransport", "RaftCore", "BinaryCoding", "SeededRandom", nioCore, nioPosix,
+            ],
             swiftSettings: strict),
         .testTarget(
             name: "GRPCEdgeTests",
@@ -198,12 +210,13 @@ let package = Package(
             dependencies: ["LatchAPI", "LatchClient", "latchctl", arguments],
             swiftSettings: strict),
         .testTarget(
-            name: "LatchdTests", dependencies: ["latchd", arguments, logging], swiftSettings: strict
-        ),
+            name: "LatchdTests", dependencies: ["latchd", "SeededRandom", arguments, logging],
+            swiftSettings: strict),
         .testTarget(
             name: "ClusterTests",
             dependencies: [
-                "ClusterHarness", "LatchClient", "LatchAPI", grpcCore, grpcTransport, protobuf,
+                "ClusterHarness", "SeededRandom", "LatchClient", "LatchAPI", grpcCore,
+                grpcTransport, protobuf,
                 // They are run, not imported.
                 "latchd", "latchctl",
             ],

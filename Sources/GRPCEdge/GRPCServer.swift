@@ -1,3 +1,4 @@
+import Listening
 package import NIOCore
 import NIOPosix
 import NIOSSL
@@ -106,11 +107,7 @@ package final class GRPCServer: Sendable {
             .serverChannelOption(.backlog, value: 1024)
             .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
             .serverChannelOption(.maxMessagesPerRead, value: 16)
-            .serverChannelInitializer { channel in
-                channel.eventLoop.makeCompletedFuture {
-                    try channel.pipeline.syncOperations.addHandler(AcceptPause())
-                }
-            }
+            .pausingWhenNothingCanBeAccepted()
             // One read a turn: the answers of a burst leave before the next read, and an idle
             // connection costs no read that returns nothing.
             .childChannelOption(.maxMessagesPerRead, value: 1)

@@ -1,3 +1,4 @@
+import BinaryCoding
 import DequeModule
 import HashTreeCollections
 
@@ -38,11 +39,10 @@ extension LatchMachine {
         for owner in primitive.owners where !isOpen(session: owner, of: name) {
             broken.append("\(name): a participant's session \(owner) is not live (I13)")
         }
-        if let newest = primitive.ring.newest, newest.state != latch {
-            broken.append("\(name): the newest event is not the state")
-        }
-        if latch.fencingToken > state.fencingToken(at: lastApplied) {
-            broken.append("\(name): the token is ahead of the log (I14)")
+        do throws(DecodingFailure) {
+            try primitive.ring.check(against: latch, upTo: state)
+        } catch {
+            broken.append("\(name): \(error) (I14, I17)")
         }
         if primitive.owners.count > limits.participantsPerLatch
             || primitive.ring.events.count > limits.eventsPerLatch
@@ -71,11 +71,10 @@ extension LatchMachine {
         if session.queuedDeadlineMilliseconds > state.time.effectiveDeadline(of: session) {
             broken.append("\(name): session \(id) would expire late")
         }
-        if session.answers.count > limits.answersPerSession
-            || session.held.count > limits.heldCommandsPerSession
-            || session.streams.count > limits.streamsPerSession
-        {
-            broken.append("\(name): session \(id) exceeds a bound (I19)")
+        do throws(DecodingFailure) {
+            try session.check(id, in: state, limits)
+        } catch {
+            broken.append("\(name): session \(id): \(error) (I19)")
         }
     }
 }

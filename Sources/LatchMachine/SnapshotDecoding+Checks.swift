@@ -1,7 +1,8 @@
 import BinaryCoding
 import DequeModule
 
-// What a snapshot must hold to for the machine to rely on it.
+// What a state must hold to for the machine to rely on it: asked of snapshots when they are
+// decoded, and of the state itself by `brokenInvariants`.
 
 extension SnapshotDecoder {
     func require(

@@ -76,8 +76,7 @@ extension LatchNode {
             for waiter in held.removeExpired(at: now) { fail(waiter, .outcomeUnknown) }
             let retry = settings.gapTimeoutMilliseconds
             // While the fate of an earlier leader's entries is open, the missing id may yet come.
-            let isSettled = raft.leader != nil && lastAppliedTerm == raft.currentTerm
-            if isSettled {
+            if raft.leader != nil, hasAppliedInTerm {
                 for late in held.overdue(at: now, retryAfterMilliseconds: retry) {
                     calls.add(
                         .closeGap(late.session, requestID: late.stream), waiter: .nobody,
@@ -89,11 +88,13 @@ extension LatchNode {
         takeSnapshotIfDue()
     }
 
+    /// Whether an entry of the current term is applied: then the fate of earlier ones is known.
+    private var hasAppliedInTerm: Bool { lastAppliedTerm == raft.currentTerm }
+
     /// An idle follower need not be told of each commit at once: it saves two wake-ups a write.
     func noteWhetherCommitIsAwaited() {
-        let isSettled = lastAppliedTerm == raft.currentTerm
         raft.awaitsCommit =
-            !isSettled || calls.count > 0 || !reads.isEmpty || !held.isEmpty
+            !hasAppliedInTerm || calls.count > 0 || !reads.isEmpty || !held.isEmpty
             || !subscribers.isEmpty
     }
 

@@ -1,3 +1,4 @@
+import Listening
 import NIOCore
 import NIOPosix
 
@@ -39,11 +40,7 @@ extension PeerTransport {
             .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
             // A storm of dials gets a few accepts a turn; established links go on (N17).
             .serverChannelOption(.maxMessagesPerRead, value: 4)
-            .serverChannelInitializer { channel in
-                channel.eventLoop.makeCompletedFuture {
-                    try channel.pipeline.syncOperations.addHandler(AcceptPause())
-                }
-            }
+            .pausingWhenNothingCanBeAccepted()
             .childChannelOption(.tcpOption(.tcp_nodelay), value: 1)
             .childChannelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture {

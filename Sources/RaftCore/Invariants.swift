@@ -43,6 +43,9 @@ extension Raft {
             precondition(durable.currentTerm == currentTerm, "no term is forgotten")
             precondition(durable.votedFor == votedFor, "no vote is forgotten")
         }
+        precondition(
+            persistence.unwrittenBytes == persistence.queued.reduce(0) { $0 + $1.bytes },
+            "the bytes on their way to the disk are counted")
         for (earlier, later) in zip(persistence.queued, persistence.queued.dropFirst()) {
             precondition(earlier.id < later.id, "batches are queued in order")
             precondition(earlier.lastIndex <= later.lastIndex, "later batches hold more")

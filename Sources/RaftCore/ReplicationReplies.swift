@@ -1,8 +1,8 @@
 extension Raft {
     /// Figure 2, "Rules for Leaders": what an answer to AppendEntries says about one follower.
     ///
-    /// The caller has checked that it is of this term: in one term a follower's match never
-    /// shrinks, so late and repeated answers are harmless (C7).
+    /// The caller has checked that it is of this term: in one term the match of a follower that
+    /// keeps its disk never shrinks, so late and repeated answers are harmless (C7).
     mutating func handleAppendEntriesReply(
         _ reply: AppendEntriesReply, from server: ServerID, into effects: inout Effects
     ) {

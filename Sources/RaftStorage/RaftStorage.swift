@@ -43,7 +43,7 @@ package final class RaftStorage: Sendable {
         let lock = try DirectoryLock(directory)
         let mark = try Watermark.open(in: directory)
         let writeAheadLogBytes = try directory.sizeOfPrivateFile(at: directory.writeAheadLog)
-        try prepareDatabaseFile(in: directory, acknowledged: mark?.sequence ?? 0)
+        try prepareDatabaseFile(in: directory, acknowledged: mark?.sequence)
         let recovery = Recovery(
             directory: directory, identity: identity, options: options, mark: mark,
             writeAheadLogBytes: writeAheadLogBytes)
@@ -72,21 +72,18 @@ package final class RaftStorage: Sendable {
     ) throws(StorageFailure) {
         let size = try directory.sizeOfPrivateFile(at: directory.database)
         guard size == nil, !options.bootstrap else { return }
-        if let mark = try Watermark.open(in: directory), mark.sequence > 0 {
-            throw .databaseVanished(path: directory.database, sequence: mark.sequence)
-        }
+        try Watermark.requireNothingAcknowledged(
+            try Watermark.open(in: directory)?.sequence, in: directory)
         throw .databaseMissing(path: directory.database)
     }
 
     /// SQLite would take an empty file for a new database and delete the write-ahead log beside it.
     private static func prepareDatabaseFile(
-        in directory: DataDirectory, acknowledged: UInt64
+        in directory: DataDirectory, acknowledged: UInt64?
     ) throws(StorageFailure) {
         let size = try directory.sizeOfPrivateFile(at: directory.database) ?? 0
         guard size == 0 else { return }
-        guard acknowledged == 0 else {
-            throw .databaseVanished(path: directory.database, sequence: acknowledged)
-        }
+        try Watermark.requireNothingAcknowledged(acknowledged, in: directory)
         try directory.createPrivateFile(at: directory.database)
     }
 

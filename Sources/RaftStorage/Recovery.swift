@@ -38,9 +38,7 @@ struct Recovery {
     /// D14: only where nothing was ever acknowledged, and only when asked to.
     private func createDatabase(_ database: Database) throws -> Result {
         // The mark rises only after the transaction that made the tables was durable.
-        if let mark, mark.sequence > 0 {
-            throw StorageFailure.databaseVanished(path: path, sequence: mark.sequence)
-        }
+        try Watermark.requireNothingAcknowledged(mark?.sequence, in: directory)
         guard options.bootstrap else { throw StorageFailure.bootstrapUnfinished(path: path) }
         let row = IdentityRow(identity: identity, dataID: IdentityRow.randomDataID())
         let watermark = try Watermark.create(in: directory, dataID: row.dataID)

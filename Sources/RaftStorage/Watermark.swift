@@ -51,6 +51,14 @@ struct Watermark: Sendable {
         }
     }
 
+    /// D14: a database is never created where something was acknowledged.
+    static func requireNothingAcknowledged(
+        _ sequence: UInt64?, in directory: DataDirectory
+    ) throws(StorageFailure) {
+        guard let sequence, sequence > 0 else { return }
+        throw .databaseVanished(path: directory.database, sequence: sequence)
+    }
+
     /// Records that everything up to this transaction is durable.
     func record(_ sequence: UInt64) throws(StorageFailure) {
         var writer = ByteWriter(reservingCapacity: Self.totalBytes)

@@ -58,21 +58,9 @@ package final class LatchCaller: Sendable {
         streams: [(UInt64, UInt64)] = []
     ) -> Atomix_Headers_RequestHeader {
         let (own, last, seen) = state.withLock { ($0.session, $0.requestID, $0.index) }
-        return .with {
-            $0.name = .with {
-                $0.name = name
-                $0.namespace = namespace
-            }
-            $0.sessionID = session ?? own
-            $0.requestID = requestID ?? last
-            $0.index = index ?? seen
-            $0.streams = streams.map { stream, response in
-                .with {
-                    $0.streamID = stream
-                    $0.responseID = response
-                }
-            }
-        }
+        return .with(
+            name, in: namespace, session: session ?? own, requestID: requestID ?? last,
+            index: index ?? seen, streams: streams)
     }
 
     /// Adopts what a stock client adopts: a larger session id or index, only with an index above

@@ -1,6 +1,7 @@
 import GRPCCore
 import LatchAPI
 import LatchClient
+import SeededRandom
 import SwiftProtobuf
 import Synchronization
 
@@ -132,14 +133,7 @@ package final class Workload: Sendable {
     static func header(
         _ latch: String, session: UInt64 = 0, requestID: UInt64 = 0
     ) -> Atomix_Headers_RequestHeader {
-        .with {
-            $0.name = .with {
-                $0.name = latch
-                $0.namespace = namespace
-            }
-            $0.sessionID = session
-            $0.requestID = requestID
-        }
+        .with(latch, in: namespace, session: session, requestID: requestID)
     }
 
     /// A random node; one that let a call wait is avoided for a while, as careful clients do.

@@ -1,6 +1,7 @@
 import ClusterHarness
 import Foundation
 import LatchAPI
+import SeededRandom
 import Testing
 
 extension FailoverTests {

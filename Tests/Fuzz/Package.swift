@@ -54,14 +54,17 @@ let package = Package(
             name: "RaftStorage",
             dependencies: ["BinaryCoding", "RaftCore", product("GRDB", "GRDB.swift")],
             swiftSettings: watched),
+        .target(name: "Listening", dependencies: [nioCore, nioPosix], swiftSettings: strict),
         .target(
             name: "PeerTransport",
-            dependencies: ["BinaryCoding", "RaftCore", nioCore, nioPosix],
+            dependencies: ["BinaryCoding", "RaftCore", "Listening", nioCore, nioPosix],
             swiftSettings: watched),
         .systemLibrary(name: "CNGHTTP2", pkgConfig: "libnghttp2"),
         .target(
             name: "GRPCEdge",
-            dependencies: ["CNGHTTP2", nioCore, nioPosix, product("NIOSSL", "swift-nio-ssl")],
+            dependencies: [
+                "CNGHTTP2", "Listening", nioCore, nioPosix, product("NIOSSL", "swift-nio-ssl"),
+            ],
             swiftSettings: watched),
         .target(
             name: "LatchNode",

@@ -1,4 +1,5 @@
 import HistoryChecker
+import SeededRandom
 import Testing
 
 @Suite("The checker against brute force")
@@ -36,7 +37,7 @@ struct FlipTests {
     }
 
     static func flipped(_ seed: UInt64, deletes: Bool) -> [ClientOperation] {
-        var chance = Chance(seed: seed &+ 1 << 32)
+        var chance = SplitMix(seed: seed &+ 1 << 32)
         return GeneratedHistory.flip(
             GeneratedHistory.make(seed: seed, deletes: deletes), &chance)
     }

@@ -1,4 +1,5 @@
 import HistoryChecker
+import SeededRandom
 
 /// Runs clients with concurrency against ``SimpleLatch``: a history that is good by construction.
 enum GeneratedHistory {
@@ -6,7 +7,7 @@ enum GeneratedHistory {
     static func make(
         seed: UInt64, operations count: Int = 8, deletes: Bool = false
     ) -> [ClientOperation] {
-        var chance = Chance(seed: seed)
+        var chance = SplitMix(seed: seed)
         var latch = SimpleLatch()
         var history: [ClientOperation] = []
         var sessions: [UInt64] = []
@@ -15,26 +16,28 @@ enum GeneratedHistory {
         var requests: [UInt64: UInt64] = [:]
         var index: UInt64 = 1
         var now: UInt64 = 10_000_000
-        let withIndexes = chance.below(2) == 0
+        let withIndexes = chance.next(below: 2) == 0
         while history.count < count {
-            now += 1 + chance.below(20) * 1_000_000
+            now += 1 + chance.next(below: 20) * 1_000_000
             index += 1
             // Each takes effect at `now`, sent up to 15 ms before and answered up to 15 ms after.
             let due = sessions.filter { expiry[$0] ?? .max < now && !latch.ended.contains($0) }
-            if !due.isEmpty, chance.below(2) == 0 {
-                latch.end(chance.below(2) == 0 ? Set(due) : [due[0]])
+            if !due.isEmpty, chance.next(below: 2) == 0 {
+                latch.end(chance.next(below: 2) == 0 ? Set(due) : [due[0]])
                 continue
             }
-            let invoked = now - chance.below(min(15_000_000, now))
+            let invoked = now - chance.next(below: min(15_000_000, now))
             var operation = ClientOperation(
                 id: history.count + 1, client: 0, invoked: invoked,
-                returned: now + chance.below(15_000_000), call: .read(latch: "a", session: nil))
-            let kind = sessions.count < 2 ? 0 : chance.below(12)
-            let session = sessions.isEmpty ? 0 : sessions[Int(chance.below(UInt64(sessions.count)))]
+                returned: now + chance.next(below: 15_000_000),
+                call: .read(latch: "a", session: nil))
+            let kind = sessions.count < 2 ? 0 : chance.next(below: 12)
+            let session =
+                sessions.isEmpty ? 0 : sessions[Int(chance.next(below: UInt64(sessions.count)))]
             let isOver = latch.ended.contains(session)
             var carriesIndex = true
             if sessions.count < 2 || (kind == 0 && sessions.count < 3) {
-                let timeout = 20 + chance.below(60)
+                let timeout = 20 + chance.next(below: 60)
                 operation.invoked = max(invoked, history.last?.invoked ?? 0)
                 operation.call = .openSession(latch: "a", timeoutMilliseconds: timeout)
                 operation.outcome = .opened(session: index)
@@ -46,13 +49,13 @@ enum GeneratedHistory {
                 now += 16_000_000
             } else if kind < 6 {
                 requests[session, default: 0] += 1
-                let name = chance.below(6) == 0 ? "shared" : "p\(session)"
+                let name = chance.next(below: 6) == 0 ? "shared" : "p\(session)"
                 operation.call = .join(
                     latch: "a", session: session, requestID: requests[session] ?? 0,
                     participant: name)
                 if !isOver { _ = latch.join(name, session, request: requests[session] ?? 0) }
                 operation.outcome = isOver ? .unknownSession : view(of: latch)
-                if chance.below(8) == 0 {
+                if chance.next(below: 8) == 0 {
                     operation.outcome = nil
                     operation.returned = nil
                 }
@@ -64,11 +67,11 @@ enum GeneratedHistory {
             } else if deletes, kind == 9 {
                 operation.call = .deleteLatch(latch: "a")
                 operation.outcome = .closed
-                if chance.below(2) == 0 {
+                if chance.next(below: 2) == 0 {
                     operation.outcome = nil
                     operation.returned = nil
                 }
-                if operation.outcome != nil || chance.below(2) == 0 { latch.delete() }
+                if operation.outcome != nil || chance.next(below: 2) == 0 { latch.delete() }
                 carriesIndex = false
             } else if kind == 8 {
                 operation.call = .closeSession(latch: "a", session: session)
@@ -93,11 +96,11 @@ enum GeneratedHistory {
     }
 
     /// One field of one operation changed, or two answers swapped.
-    static func flip(_ history: [ClientOperation], _ chance: inout Chance) -> [ClientOperation] {
+    static func flip(_ history: [ClientOperation], _ chance: inout SplitMix) -> [ClientOperation] {
         var flipped = history
-        let number = Int(chance.below(UInt64(history.count)))
-        let other = Int(chance.below(UInt64(history.count)))
-        switch chance.below(6) {
+        let number = Int(chance.next(below: UInt64(history.count)))
+        let other = Int(chance.next(below: UInt64(history.count)))
+        switch chance.next(below: 6) {
         case 0: flipped[number].outcome = changed(flipped[number], &chance)
         case 1, 2:
             if case .state = flipped[number].outcome, case .state = flipped[other].outcome {
@@ -108,12 +111,13 @@ enum GeneratedHistory {
         case 3:
             if let returned = flipped[number].returned {
                 flipped[number].returned = max(
-                    flipped[number].invoked, returned - chance.below(min(returned, 60_000_000)))
+                    flipped[number].invoked,
+                    returned - chance.next(below: min(returned, 60_000_000)))
             }
         case 4:
             if let returned = flipped[number].returned {
                 flipped[number].invoked = min(
-                    returned, flipped[number].invoked + chance.below(60_000_000))
+                    returned, flipped[number].invoked + chance.next(below: 60_000_000))
             }
         default:  // default: open set (a draw)
             flipped[number].outcome = changed(flipped[number], &chance)
@@ -122,7 +126,7 @@ enum GeneratedHistory {
     }
 
     private static func changed(
-        _ operation: ClientOperation, _ chance: inout Chance
+        _ operation: ClientOperation, _ chance: inout SplitMix
     ) -> Outcome? {
         switch operation.outcome {
         case .alive: return .unknownSession
@@ -130,7 +134,7 @@ enum GeneratedHistory {
             if case .keepAlive = operation.call { return .alive }
             return .state(LatchView())
         case .state(var view):
-            switch chance.below(5) {
+            switch chance.next(below: 5) {
             case 0: view.term += 1
             case 1: view.term = view.term > 0 ? view.term - 1 : 1
             case 2: if view.participants.count > 1 { view.participants.removeFirst() }

@@ -1,4 +1,5 @@
 import LatchMachine
+import SeededRandom
 
 /// One seeded random log, applied to a machine, to one that is restored from a snapshot now and
 /// then, and to an observer that knows only outcomes.
@@ -6,7 +7,7 @@ struct RandomRun {
     private(set) var broken: [String] = []
     private(set) var reached: Set<String> = []
 
-    private var generator: SeededGenerator
+    private var generator: SplitMix
     private var machine: LatchMachine
     private var restored: LatchMachine
     private let limits: Limits
@@ -16,7 +17,7 @@ struct RandomRun {
     private let names = ["a", "b", "é"].map { PrimitiveName(namespace: "n", name: $0) }
 
     init(seed: UInt64) {
-        generator = SeededGenerator(seed: seed)
+        generator = SplitMix(seed: seed)
         var limits = Limits()
         limits.sessions = 8
         limits.participantsPerLatch = 5

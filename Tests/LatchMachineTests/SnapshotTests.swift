@@ -1,5 +1,6 @@
 import BinaryCoding
 import LatchMachine
+import SeededRandom
 import Testing
 
 @Suite("Snapshots and encodings")
@@ -63,7 +64,7 @@ struct SnapshotTests {
     @Test("a hostile snapshot with a right checksum is refused or is a sound state, never a trap")
     func hostileSnapshot() {
         let bytes = Self.busyReplica().machine.encodeSnapshot()
-        var generator = SeededGenerator(seed: 11)
+        var generator = SplitMix(seed: 11)
         for position in 0..<(bytes.count - 4) {
             for _ in 0..<4 {
                 var damaged = bytes

@@ -1,3 +1,4 @@
+import SeededRandom
 import Testing
 
 @testable import LatchMachine
@@ -7,7 +8,7 @@ struct SortedChunksTests {
     @Test("it behaves as a sorted set under random inserts and removals, 40 seeds")
     func model() {
         for seed in 0..<40 as Range<UInt64> {
-            var generator = SeededGenerator(seed: seed)
+            var generator = SplitMix(seed: seed)
             var chunks = SortedChunks<Int>()
             var model: Set<Int> = []
             let range = Int.random(in: 1...3_000, using: &generator)

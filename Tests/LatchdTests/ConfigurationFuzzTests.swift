@@ -1,4 +1,5 @@
 import Foundation
+import SeededRandom
 import Testing
 
 @testable import latchd
@@ -18,7 +19,7 @@ struct ConfigurationFuzzTests {
         "no mutation of a shipped file traps, and each refusal names at least one problem",
         arguments: 1...12)
     func mutations(seed: UInt64) throws {
-        var generator = SeededGenerator(seed: seed)
+        var generator = SplitMix(seed: seed)
         let shipped = Array(try Repository.text("Config/node1.yaml").utf8)
         // The comments are most of the file; without them more mutations hit something.
         let plain = Array(
@@ -37,7 +38,7 @@ struct ConfigurationFuzzTests {
         }
     }
 
-    private func mutate(_ bytes: inout [UInt8], _ generator: inout SeededGenerator) {
+    private func mutate(_ bytes: inout [UInt8], _ generator: inout SplitMix) {
         let place = Int.random(in: 0...bytes.count, using: &generator)
         let end = min(bytes.count, place + Int.random(in: 0...12, using: &generator))
         switch Int.random(in: 0..<5, using: &generator) {

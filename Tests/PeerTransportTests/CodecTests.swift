@@ -2,6 +2,7 @@ import BinaryCoding
 import NIOCore
 import PeerTransport
 import RaftCore
+import SeededRandom
 import Testing
 
 @Suite("Peer frames")

@@ -3,6 +3,7 @@ import Foundation
 import NIOCore
 import PeerTransport
 import RaftCore
+import SeededRandom
 import Testing
 
 /// Seconds that each loop runs: `LATCH_FUZZ_SECONDS`, one in ordinary test runs.

@@ -1,5 +1,6 @@
 import PeerTransport
 import RaftCore
+import SeededRandom
 
 /// One frame of each shape, with values that show each field's place.
 let sampleFrames: [(name: String, frame: PeerFrame)] = [

@@ -8,10 +8,8 @@ struct Workload {
 
     init(from state: PersistentState) { self.state = state }
 
-    private var snapshotIndex: UInt64 { state.snapshot?.lastIncludedIndex.rawValue ?? 0 }
-    private var lastIndex: UInt64 {
-        max(state.entries.last?.index.rawValue ?? 0, snapshotIndex)
-    }
+    private var snapshotIndex: UInt64 { state.snapshotIndex }
+    private var lastIndex: UInt64 { state.lastIndex }
     private var term: UInt64 { state.currentTerm.rawValue }
 
     /// Adds one step: its fields take effect from top to bottom.
@@ -19,15 +17,7 @@ struct Workload {
         lastID += 1
         var step = Persist(id: PersistID(lastID))
         change(&step)
-        if let vote = step.vote {
-            state.currentTerm = vote.currentTerm
-            state.votedFor = vote.votedFor
-        }
-        if let snapshot = step.snapshot { state.snapshot = snapshot }
-        if step.resetsLog { state.entries = [] }
-        if let index = step.truncateFrom { state.entries.removeAll { $0.index >= index } }
-        state.entries += step.append
-        if let index = step.purgeThrough { state.entries.removeAll { $0.index <= index } }
+        state.apply(step)
         return step
     }
 

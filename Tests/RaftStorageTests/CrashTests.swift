@@ -1,5 +1,6 @@
 import Foundation
 import RaftCore
+import SeededRandom
 import Synchronization
 import Testing
 

@@ -1,6 +1,7 @@
 import Foundation
 import RaftCore
 import RaftStorage
+import SeededRandom
 import Testing
 
 /// Damage at every place: an opening either refuses or gives exactly the acknowledged state.

@@ -1,4 +1,6 @@
+import FaultyDisk
 import RaftCore
+import SeededRandom
 
 /// What a disk should hold after some steps: the plainest reading of ``Persist``, one after
 /// another.
@@ -7,19 +9,11 @@ struct Model {
     private var nextID: UInt64 = 1
 
     mutating func apply(_ persist: Persist) {
-        if let vote = persist.vote {
-            state.currentTerm = vote.currentTerm
-            state.votedFor = vote.votedFor
-        }
-        if let snapshot = persist.snapshot { state.snapshot = snapshot }
-        if persist.resetsLog { state.entries = [] }
-        if let index = persist.truncateFrom { state.entries.removeAll { $0.index >= index } }
-        state.entries += persist.append
-        if let index = persist.purgeThrough { state.entries.removeAll { $0.index <= index } }
+        state.apply(persist)
     }
 
-    var snapshotIndex: UInt64 { state.snapshot?.lastIncludedIndex.rawValue ?? 0 }
-    var lastIndex: UInt64 { max(state.entries.last?.index.rawValue ?? 0, snapshotIndex) }
+    var snapshotIndex: UInt64 { state.snapshotIndex }
+    var lastIndex: UInt64 { state.lastIndex }
 
     /// A random step that a correct server could ask for; applied to this model as well.
     mutating func randomStep(using random: inout SplitMix) -> Persist {
@@ -84,21 +78,4 @@ struct Model {
         step.resetsLog = true
         addEntries(to: &step, from: index + 1, term: term, using: &random)
     }
-}
-
-/// A small seeded generator, so that a failing seed can be run again.
-struct SplitMix {
-    private var state: UInt64
-
-    init(seed: UInt64) { state = seed }
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var mixed = state
-        mixed = (mixed ^ (mixed >> 30)) &* 0xBF58_476D_1CE4_E5B9
-        mixed = (mixed ^ (mixed >> 27)) &* 0x94D0_49BB_1331_11EB
-        return mixed ^ (mixed >> 31)
-    }
-
-    mutating func next(below bound: UInt64) -> UInt64 { next() % bound }
 }

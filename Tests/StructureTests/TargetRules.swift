@@ -23,12 +23,14 @@ enum TargetRules {
             name: "LatchMachine", targets: ["BinaryCoding"],
             products: ["DequeModule", "HashTreeCollections"], isPure: true),
         TargetRule(name: "RaftStorage", targets: ["BinaryCoding", "RaftCore"], products: ["GRDB"]),
+        TargetRule(name: "Listening", targets: [], products: ["NIOCore", "NIOPosix"]),
         TargetRule(
-            name: "PeerTransport", targets: ["BinaryCoding", "RaftCore"],
+            name: "PeerTransport", targets: ["BinaryCoding", "RaftCore", "Listening"],
             products: ["NIOCore", "NIOPosix"]),
         TargetRule(name: "CNGHTTP2", targets: []),
         TargetRule(
-            name: "GRPCEdge", targets: ["CNGHTTP2"], products: ["NIOCore", "NIOPosix", "NIOSSL"]),
+            name: "GRPCEdge", targets: ["CNGHTTP2", "Listening"],
+            products: ["NIOCore", "NIOPosix", "NIOSSL"]),
         TargetRule(
             name: "LatchNode",
             targets: ["BinaryCoding", "RaftCore", "LatchMachine", "RaftStorage", "PeerTransport"],

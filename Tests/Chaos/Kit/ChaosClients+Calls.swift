@@ -24,20 +24,7 @@ extension ChaosClients {
         _ latch: String, session: UInt64 = 0, requestID: UInt64 = 0,
         streams: [(id: UInt64, response: UInt64)] = []
     ) -> Atomix_Headers_RequestHeader {
-        .with {
-            $0.name = .with {
-                $0.name = latch
-                $0.namespace = namespace
-            }
-            $0.sessionID = session
-            $0.requestID = requestID
-            $0.streams = streams.map { stream in
-                .with {
-                    $0.streamID = stream.id
-                    $0.responseID = stream.response
-                }
-            }
-        }
+        .with(latch, in: namespace, session: session, requestID: requestID, streams: streams)
     }
 
     /// A new session; nil when the run ends first. An attempt whose answer is lost leaves one

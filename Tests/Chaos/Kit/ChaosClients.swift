@@ -2,6 +2,7 @@ import ClusterHarness
 import GRPCCore
 import HistoryChecker
 import LatchAPI
+import SeededRandom
 import Synchronization
 
 /// Clients of many kinds that call a cluster through all its nodes; every call is recorded.

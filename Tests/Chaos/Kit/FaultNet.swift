@@ -1,6 +1,7 @@
 import ClusterHarness
 import NIOCore
 import NIOPosix
+import SeededRandom
 import Synchronization
 
 /// All links of a cluster: which policy each direction has, and the connections through it.

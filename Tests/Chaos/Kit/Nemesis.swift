@@ -1,5 +1,6 @@
 import ClusterHarness
 import Foundation
+import SeededRandom
 import Synchronization
 
 /// Does one fault after another, sometimes two at once, drawn from a seed; each is undone.

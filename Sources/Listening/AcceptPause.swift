@@ -1,8 +1,9 @@
 import NIOCore
+package import NIOPosix
 
 /// Pauses accepting for a moment when a connection cannot be accepted, most often for want of
 /// descriptors (P6). The connection waits in the kernel meanwhile. Without the pause the loop would
-/// try on and on.
+/// try on and on; on the loop of the peer port the node itself runs.
 ///
 /// NIO's own `AcceptBackoffHandler` holds back `read`, but after an error the listener is still
 /// registered and asks for no `read`: only switching `autoRead` off takes it out of the selector.
@@ -28,5 +29,16 @@ final class AcceptPause: ChannelInboundHandler {
     private func setReading(_ isReading: Bool, _ context: ChannelHandlerContext) {
         // Fails only when the listener is closed, and then there is nothing to read.
         try? context.channel.syncOptions?.setOption(.autoRead, value: isReading)
+    }
+}
+
+extension ServerBootstrap {
+    /// The listener pauses for a moment whenever it cannot accept a connection.
+    package func pausingWhenNothingCanBeAccepted() -> ServerBootstrap {
+        serverChannelInitializer { channel in
+            channel.eventLoop.makeCompletedFuture {
+                try channel.pipeline.syncOperations.addHandler(AcceptPause())
+            }
+        }
     }
 }

@@ -1,4 +1,6 @@
 /// A small seeded generator (SplitMix64): the same seed makes the same choices.
+///
+/// For tests that must not see `RaftCore`, whose `SeededGenerator` is the product's own.
 package struct SplitMix: RandomNumberGenerator, Sendable {
     private var state: UInt64
 
@@ -11,4 +13,7 @@ package struct SplitMix: RandomNumberGenerator, Sendable {
         mixed = (mixed ^ (mixed >> 27)) &* 0x94D0_49BB_1331_11EB
         return mixed ^ (mixed >> 31)
     }
+
+    /// A number from 0 up to, but not including, `bound`.
+    package mutating func next(below bound: UInt64) -> UInt64 { next() % bound }
 }
