@@ -26,7 +26,7 @@ func check(_ header: Atomix_Headers_ResponseHeader, trailers: Metadata) throws {
     case .ok: return
     case .notLeader: throw Redirect(leader: Endpoint(header.leader))
     case .error, .UNRECOGNIZED:
-        throw Refusal(trailers: trailers, index: header.index)
+        throw Refusal(trailers: trailers)
             ?? Refusal(.other(""), "refused without a reason")
     }
 }

@@ -5,6 +5,8 @@ package enum RefusalReason: Hashable, Sendable {
     case unknownSession
     case noLeader
     case overloaded
+    /// A bound of the cluster: the final answer of the request id.
+    case limit
     case outcomeUnknown
     case alreadyAcknowledged
     case gap
@@ -18,6 +20,7 @@ package enum RefusalReason: Hashable, Sendable {
             case "unknown-session": .unknownSession
             case "no-leader": .noLeader
             case "overloaded": .overloaded
+            case "limit": .limit
             case "outcome-unknown": .outcomeUnknown
             case "already-acknowledged": .alreadyAcknowledged
             case "gap": .gap
@@ -26,19 +29,24 @@ package enum RefusalReason: Hashable, Sendable {
             }
     }
 
-    /// The same request, with the same request id, may succeed later or on another node.
+    /// The same request may succeed later or on another node: with the same request id unless
+    /// ``spendsRequestID``.
     package var isWorthRetrying: Bool {
         switch self {
-        case .noLeader, .overloaded, .outcomeUnknown, .other: true
+        case .noLeader, .overloaded, .limit, .outcomeUnknown, .other: true
         case .unknownSession, .alreadyAcknowledged, .gap, .invalid: false
         }
     }
+
+    /// The refusal is the stored answer to its request id: a repetition with the same id gets it
+    /// again, for ever. What is not worth a repetition needs no other id.
+    package var spendsRequestID: Bool { self == .limit }
 
     var code: LatchError.Code {
         switch self {
         case .unknownSession: .sessionLost
         case .noLeader: .noLeader
-        case .overloaded: .overloaded
+        case .overloaded, .limit: .overloaded
         case .outcomeUnknown: .outcomeUnknown
         case .invalid: .invalidArgument
         case .alreadyAcknowledged, .gap, .other: .refused
@@ -50,25 +58,18 @@ package enum RefusalReason: Hashable, Sendable {
 struct Refusal: Error, Sendable {
     let reason: RefusalReason
     let message: String
-    /// The log index at which the state machine refused; 0 if the request is in no log.
-    let index: UInt64
 
-    init(_ reason: RefusalReason, _ message: String, index: UInt64 = 0) {
+    init(_ reason: RefusalReason, _ message: String) {
         self.reason = reason
         self.message = message
-        self.index = index
     }
 
-    /// The refusal is the stored answer to its request id: a repetition with the same id gets it
-    /// again, for ever. What is not worth a repetition needs no other id.
-    var spendsRequestID: Bool { index > 0 && reason == .overloaded }
-
     /// Reads `latchd-reason` and `latchd-message`; nil if there is no reason.
-    init?(trailers: Metadata, index: UInt64 = 0) {
+    init?(trailers: Metadata) {
         guard let reason = trailers[stringValues: "latchd-reason"].first(where: { _ in true })
         else { return nil }
         let message = trailers[stringValues: "latchd-message"].first(where: { _ in true })
-        self.init(RefusalReason(reason), message.map(percentDecoded) ?? reason, index: index)
+        self.init(RefusalReason(reason), message.map(percentDecoded) ?? reason)
     }
 }
 

@@ -55,6 +55,13 @@ extension Session {
                     let error = LatchError(code, "the stream broke", attempts: [attempt])
                     guard await report(.interrupted(error)) else { return .stopped }
                 }
+            case .later(let code, let reason):
+                stream = book.withLock { $0.replaceRefused(requestID: stream) }
+                if failures == 0 {
+                    guard await report(.interrupted(LatchError(code, reason))) else {
+                        return .stopped
+                    }
+                }
             }
             // The first failure moves to another node at once.
             failures += 1
@@ -74,6 +81,8 @@ extension Session {
         case move(Endpoint?)
         /// Go on with the same stream at another node.
         case again(LatchError.Code, String)
+        /// A bound is reached: open a new stream after a pause.
+        case later(LatchError.Code, String)
     }
 
     private func judge(_ end: EventsEnd) -> Step {
@@ -88,6 +97,7 @@ extension Session {
             case .unknownSession: return .end(.unknown)
             case .invalid: return .end(.failed(LatchError(.invalidArgument, refusal.message)))
             case .alreadyAcknowledged, .gap: return .another
+            case .limit: return .later(refusal.reason.code, refusal.message)
             case .noLeader, .overloaded, .outcomeUnknown, .other:
                 return .again(refusal.reason.code, refusal.message)
             }

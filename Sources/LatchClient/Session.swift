@@ -90,11 +90,8 @@ final class Session: Sendable {
             }
             do {
                 return try await attempt.join(request)
-            } catch let refusal as Refusal where refusal.spendsRequestID {
-                let next = self.book.withLock { book in
-                    book.answered(requestID: requestID, index: refusal.index)
-                    return book.takeRequestID()
-                }
+            } catch let refusal as Refusal where refusal.reason.spendsRequestID {
+                let next = self.book.withLock { $0.replaceRefused(requestID: requestID) }
                 current.withLock { $0 = next }
                 throw refusal
             }

@@ -90,6 +90,14 @@ package struct SessionBook: Sendable {
         if answeredRequestID == stream { answeredRequestID -= 1 }
     }
 
+    /// A refusal is the final answer of `requestID`, a command's or a stream's. Returns the id for
+    /// the next try.
+    package mutating func replaceRefused(requestID: UInt64) -> UInt64 {
+        forget(stream: requestID)
+        answered(requestID: requestID, index: 0)
+        return takeRequestID()
+    }
+
     /// Streams to list in a keep-alive or Close, in ascending id. None is above
     /// ``answeredRequestID``: the first frame of a stream answers its request.
     package var acknowledgements: [(stream: UInt64, responseID: UInt64)] {

@@ -57,6 +57,7 @@ extension RollingDigest {
         case .requestMismatch: fold(23 as UInt64)
         // Not its words: another version of this program may put it otherwise.
         case .limit: fold(24 as UInt64)
+        case .tooManyHeld: fold(25 as UInt64)
         }
     }
 

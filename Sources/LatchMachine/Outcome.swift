@@ -42,8 +42,12 @@ package enum Rejection: Hashable, Sendable {
     case gap
     /// The same request id came before with other content (A12).
     case requestMismatch
-    /// A bound of ``Limits`` is reached: the text says which.
+    /// A bound of ``Limits`` is reached: the text says which. It is the final answer of its request
+    /// id.
     case limit(String)
+    /// As many commands wait for missing ids as the session may hold. Nothing is remembered of this
+    /// one.
+    case tooManyHeld
 }
 
 /// One frame of an Events stream. Response ids count 1, 2, 3 … in each stream (E2).

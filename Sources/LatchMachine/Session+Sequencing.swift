@@ -23,10 +23,7 @@ extension Session {
                 ? .hold(isNew: false) : .refuse(.requestMismatch)
         }
         guard held.count < limits.heldCommandsPerSession else {
-            return .refuse(
-                .limit(
-                    "held commands: a session holds at most \(limits.heldCommandsPerSession)"
-                ))
+            return .refuse(.tooManyHeld)
         }
         return .hold(isNew: true)
     }

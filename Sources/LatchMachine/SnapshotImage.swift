@@ -158,6 +158,7 @@ extension ByteWriter {
         case .limit(let text):
             write(4 as UInt8)
             write(text)
+        case .tooManyHeld: write(5 as UInt8)
         }
     }
 }

@@ -19,8 +19,8 @@ package final class LatchNode: @unchecked Sendable {
     let transport: any PeerLinks
     let encodeSnapshot: SnapshotEncoder
     let inbox: Inbox
-    private let published: Mutex<NodeStatus>
-    private let onHalt: @Sendable (HaltReason) -> Void
+    let published: Mutex<NodeStatus>
+    let onHalt: @Sendable (HaltReason) -> Void
 
     // Everything below is touched on `loop` only.
     package internal(set) var raft: Raft
@@ -60,17 +60,19 @@ package final class LatchNode: @unchecked Sendable {
     var isSnapshotInProgress = false
     var lastSnapshotIndex: UInt64
 
-    private let started: NIODeadline
-    private(set) var isRunning = false
-    private var retirement: EventLoopPromise<Void>?
-    private var wakeUp: Scheduled<Void>?
+    let started: NIODeadline
+    var isRunning = false
+    var retirement: EventLoopPromise<Void>?
+    var wakeUp: Scheduled<Void>?
     private var wakeUpAt: Instant?
     private var isTurnScheduled = false
-    private var publishedLeadership = Leadership()
-    private var publishedAt = Instant(milliseconds: 0)
-    private var isPublicationDue = false
-    private static let publicationInterval: UInt64 = 20
-    private var readinessObservers: [@Sendable (Readiness) -> Void] = []
+    var publishedLeadership = Leadership()
+    var publishedAt = Instant(milliseconds: 0)
+    var isPublicationDue = false
+    static let publicationInterval: UInt64 = 20
+    /// A turn that lasts so long is logged.
+    static let slowTurn = TimeAmount.milliseconds(20)
+    var readinessObservers: [@Sendable (Readiness) -> Void] = []
     /// Set before the start, if at all.
     package weak var turnObserver: (any TurnObserver)?
 
@@ -154,99 +156,6 @@ package final class LatchNode: @unchecked Sendable {
         weak var node: LatchNode?
     }
 
-    // MARK: Life
-
-    /// Binds the peer port, starts the disk's thread and the first election timeout.
-    package func start() async throws {
-        startDisk()
-        try await transport.start()
-        try await loop.submit { [self] in begin() }.get()
-    }
-
-    /// Starts a node whose links need no starting, on `loop`.
-    package func startOnLoop() {
-        startDisk()
-        begin()
-    }
-
-    private func begin() {
-        isRunning = true
-        turn()
-    }
-
-    private func startDisk() {
-        storage.start(
-            onPersisted: { [weak self] id in
-                guard let self else { return }
-                if self.inbox.complete({ $0.persisted = id }) { self.wake() }
-            },
-            onFailure: { [weak self] failure in
-                guard let self else { return }
-                if self.inbox.complete({ $0.storageFailure = failure }) { self.wake() }
-            })
-    }
-
-    /// The first half of stopping: the node says that it is not ready, hands leadership to the
-    /// most up-to-date member if it leads, and brings the calls it has to a decision. Returns when
-    /// all that is done, or after `limit`.
-    package func retire(within limit: TimeAmount) async {
-        let promise = loop.makePromise(of: Void.self)
-        retire(within: limit, completing: promise)
-        try? await promise.futureResult.get()
-    }
-
-    /// As ``retire(within:)``; the promise tells the end.
-    package func retire(within limit: TimeAmount, completing promise: EventLoopPromise<Void>) {
-        loop.execute { [self] in
-            guard isRunning else { return promise.succeed() }
-            isStopping = true
-            retirement = promise
-            continueRetirement()
-            turn()
-            loop.scheduleTask(in: limit) { [self] in finishRetirement() }
-        }
-    }
-
-    /// Asks for the transfer again where it was aborted, and ends when nothing is left to decide.
-    private func continueRetirement() {
-        guard retirement != nil else { return }
-        let canHandOver = raft.role == .leader && settings.members.count > 1
-        if canHandOver, !raft.isTransferring { linkEvents.append(.transferLeadership(to: nil)) }
-        let isIdle = calls.count == 0 && reads.isEmpty && held.isEmpty && renewals.due == nil
-        if !canHandOver, isIdle { finishRetirement() }
-    }
-
-    private func finishRetirement() {
-        retirement?.succeed()
-        retirement = nil
-    }
-
-    /// Answers everybody who waits, closes the links, then the disk.
-    package func stop() async {
-        inbox.close()
-        try? await loop.submit { [self] in
-            let wasRunning = isRunning
-            isRunning = false
-            wakeUp?.cancel()
-            finishRetirement()
-            // After a halt nobody is answered any more.
-            guard wasRunning else { return }
-            accept(inbox.drain().requests, at: now)
-            failEverything()
-        }.get()
-        await transport.shutdown()
-        storage.close()
-    }
-
-    /// Stops sending and answering at once, and reports why. Nothing leaves this node afterwards.
-    func halt(_ reason: HaltReason) {
-        guard isRunning else { return }
-        isRunning = false
-        effects = Effects()
-        wakeUp?.cancel()
-        onHalt(reason)
-    }
-
     // MARK: Entry from other threads
 
     /// Takes one call. Its sink is completed exactly once, on its own loop.
@@ -270,19 +179,6 @@ package final class LatchNode: @unchecked Sendable {
         loop.execute { [self] in turn() }
     }
 
-    /// The node as it was a moment ago, from any thread; ``NodeRequest/status(_:)`` asks for how it
-    /// is.
-    package var status: NodeStatus { published.withLock { $0 } }
-
-    /// Calls `observer` on the node's loop with every change of readiness, beginning with the
-    /// current one.
-    package func observeReadiness(_ observer: @escaping @Sendable (Readiness) -> Void) {
-        loop.execute { [self] in
-            readinessObservers.append(observer)
-            observer(published.withLock { $0.readiness })
-        }
-    }
-
     // MARK: The turn
 
     var now: Instant { Instant(milliseconds: loop.now.uptimeNanoseconds / 1_000_000) }
@@ -300,6 +196,7 @@ package final class LatchNode: @unchecked Sendable {
     /// One turn: everything that came in, one `Effects`, executed.
     func turn() {
         guard isRunning else { return }
+        let began = loop.now
         let now = self.now
         let contents = inbox.drain()
         if let failure = contents.storageFailure { return halt(.storage(failure)) }
@@ -321,6 +218,7 @@ package final class LatchNode: @unchecked Sendable {
         publish(at: now)
         scheduleWakeUp(at: now)
         continueRetirement()
+        noteDuration(since: began)
         turnObserver?.didTurn(self)
     }
 
@@ -345,39 +243,6 @@ package final class LatchNode: @unchecked Sendable {
         let events = linkEvents
         linkEvents = []
         for event in events { raft.step(event, at: now, into: &effects) }
-    }
-
-    /// The node as it is; on `loop` only.
-    var currentStatus: NodeStatus {
-        NodeStatus(
-            raft: raft.status, sessions: machine.sessionCount, primitives: machine.primitiveCount,
-            subscribers: subscribers.count, pendingCalls: calls.count + reads.count,
-            lastApplied: machine.lastApplied,
-            logTimeMilliseconds: machine.logTimeMilliseconds, digest: machine.digest,
-            uptimeMilliseconds: (loop.now - started).nanoseconds.magnitude / 1_000_000,
-            connectedPeers: settings.members.map(\.id).filter {
-                $0 != settings.server && transport.isConnected($0)
-            },
-            readiness: leadership.readiness, moment: now)
-    }
-
-    /// Publishes the node's status: at once when leadership changed, otherwise every 20 ms at most.
-    private func publish(at now: Instant) {
-        isPublicationDue = true
-        guard
-            leadership != publishedLeadership
-                || now.milliseconds(since: publishedAt) >= Self.publicationInterval
-        else { return }
-        publishedLeadership = leadership
-        publishedAt = now
-        isPublicationDue = false
-        let status = currentStatus
-        let changed = published.withLock { published in
-            defer { published = status }
-            return published.readiness != status.readiness
-        }
-        guard changed else { return }
-        for observer in readinessObservers { observer(status.readiness) }
     }
 
     /// Wakes the loop at the next deadline. A wake-up already set for an earlier moment stays: it

@@ -80,7 +80,7 @@ extension Call {
         let code: GRPCStatusCode
         switch failure.reason {
         case .noLeader, .outcomeUnknown: code = .unavailable
-        case .overloaded: code = .resourceExhausted
+        case .overloaded, .limit: code = .resourceExhausted
         case .invalid: code = .invalidArgument
         case .unknownSession, .alreadyAcknowledged, .gap: code = .failedPrecondition
         }

@@ -9,6 +9,7 @@ struct Failure: Equatable, Sendable {
         case unknownSession = "unknown-session"
         case noLeader = "no-leader"
         case overloaded = "overloaded"
+        case limit = "limit"
         case outcomeUnknown = "outcome-unknown"
         case alreadyAcknowledged = "already-acknowledged"
         case gap = "gap"
@@ -54,7 +55,12 @@ struct Failure: Equatable, Sendable {
             self.init(
                 reason: .invalid, message: "the request id was used before for another request")
         case .limit(let text):
-            self.init(reason: .overloaded, message: "a limit of the cluster is reached: \(text)")
+            self.init(reason: .limit, message: "a limit of the cluster is reached: \(text)")
+        case .tooManyHeld:
+            self.init(
+                reason: .overloaded,
+                message: "too many requests of the session wait for an earlier request id; "
+                    + "nothing was done, repeat it when that one is answered")
         }
     }
 

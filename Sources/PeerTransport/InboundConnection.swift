@@ -104,14 +104,14 @@ extension InboundConnection {
     /// Takes one frame. False when no whole frame is left, or the connection has been closed.
     private func readFrame() throws(DecodingFailure) -> Bool {
         switch phase {
-        case .awaitingHello: try readHello()
+        case .awaitingHello: readHello()
         case .awaitingConfirm(let hello, let nonce): try readConfirm(of: hello, nonce: nonce)
         case .established(let peer): try readFrame(of: peer)
         case .closed: false
         }
     }
 
-    private func readHello() throws(DecodingFailure) -> Bool {
+    private func readHello() -> Bool {
         let hello: Hello?
         do throws(DecodingFailure) {
             hello = try assembler.next(seal: &receiveSeal) {
@@ -120,8 +120,10 @@ extension InboundConnection {
                 return try Hello.decode(from: &reader)
             }
         } catch {
+            // Reported before the other side can know: its write may close the connection at once.
+            transport.reportViolation("\(address): \(error)", about: nil)
             refuse(HandshakeRefusal(code: .notAHello, text: "\(error)"))
-            throw error
+            return false
         }
         guard let hello else { return false }
         switch transport.rules.judge(hello) {
@@ -229,14 +231,9 @@ extension InboundConnection {
         transport.emit(.batchEnded)
     }
 
-    /// Reports and closes. In the handshake a HandshakeRefusal may already be on its way out: then
-    /// its write closes the connection.
     private func fail(_ reason: String) {
         transport.reportViolation(reason, about: peer?.server)
-        switch phase {
-        case .closed: break
-        case .awaitingHello, .awaitingConfirm, .established: close()
-        }
+        close()
     }
 }
 

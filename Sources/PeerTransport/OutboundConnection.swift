@@ -239,8 +239,8 @@ extension OutboundConnection {
     }
 
     private func fail(_ reason: String) {
-        close()
         link.transport.reportViolation(reason, about: link.peer.id)
+        close()
     }
 }
 

@@ -22,8 +22,8 @@ extension PeerTransport {
     private func evict(_ connection: InboundConnection?, _ reason: String) {
         guard let connection else { return }
         unauthenticated.removeAll { $0 === connection }
-        connection.close()
         reportViolation(reason, about: nil)
+        connection.close()
     }
 
     /// The handshake is over. The newest connection of a peer and kind wins (N18): the older one

@@ -184,6 +184,7 @@ struct Server: Service {
         var settings = EdgeSettings(
             host: configuration.clientListen.host, port: configuration.clientListen.port)
         settings.maximumConnections = configuration.limits.clientConnections
+        settings.maximumConnectionsPerAddress = configuration.limits.clientConnectionsPerAddress
         return settings
     }
 

@@ -139,7 +139,7 @@ class Latchd(Cluster):
     name = "latchd"
 
     def __init__(self, binary, folder):
-        self.binary, self.folder, self.processes = binary, folder, {}
+        self.binary, self.folder, self.processes, self.told = binary, folder, {}, {}
         ports = free_ports(6)
         self.peer = dict(zip((1, 2, 3), ports[:3]))
         self.client = dict(zip((1, 2, 3), ports[3:]))
@@ -165,6 +165,17 @@ class Latchd(Cluster):
     def header(self):
         name = field(1, "bench") + field(2, "bench")
         return field(1, name) + field(2, self.session)
+
+    def slow_turns(self):
+        """Milliseconds of the turns of 20 ms and more that each node has logged since the last call."""
+        found = {}
+        for node in (1, 2, 3):
+            with open(os.path.join(self.folder, "node%d.log" % node), "rb") as log:
+                log.seek(self.told.get(node, 0))
+                text = log.read()
+            self.told[node] = self.told.get(node, 0) + len(text)
+            found[node] = [int(ms) for ms in re.findall(rb"slow turn.* ms=\"?(\d+)", text)]
+        return found
 
     def find_leader(self):
         for node, port in self.client.items():
@@ -365,8 +376,36 @@ def many(options, folder):
             wait_for("the restarted node", 60, ready)
             print("restart of a killed %s with %d latches: ready after %.2f s" % (
                 title, options.latches, time.monotonic() - began), flush=True)
+        pauses(options, cluster)
     finally:
         cluster.stop()
+
+
+def pauses(options, cluster):
+    """How long a node's loop stands still while snapshots are taken, and while one is installed."""
+    cluster.leader = wait_for("a leader", 20, cluster.find_leader)
+    cluster.slow_turns()
+    rows = [("no snapshots, no load", None), ("snapshots under a write load", None), ("a snapshot installed", 1)]
+    for title, installing in rows:
+        if title.startswith("no"):
+            time.sleep(5)
+        else:
+            behind = next(n for n in (1, 2, 3) if n != cluster.leader)
+            if installing:
+                killed = cluster.processes.pop(behind)
+                killed.kill()
+                killed.wait()
+            # More entries than two snapshots are apart, so that the log no longer reaches back to the start.
+            goal = cluster.applied() + 250_000
+            while cluster.applied() < goal:
+                run_load(cluster, "write", "leader", 4, 64, 2, cluster.folder)
+            if installing:
+                cluster.start(behind)
+                wait_for("the installed snapshot", 60, lambda: fields(
+                    call(cluster.client[behind], "/latchd.v1.Cluster/Status", b"")[2]).get(13, 0) >= goal or None)
+        print("turns of 20 ms and more, %s: %s" % (title, ", ".join(
+            "node %d%s %d (longest %d ms)" % (node, " (leads)" if node == cluster.leader else "", len(turns), max(turns, default=0))
+            for node, turns in cluster.slow_turns().items())), flush=True)
 
 
 def main():

@@ -176,6 +176,38 @@ struct CommandContractTests {
         }
     }
 
+    @Test(
+        "a full latch refuses with `limit`, which is that id's answer for ever; a new id gets the free place (A3, Q1)"
+    )
+    func fullLatch() async throws {
+        let cluster = try await SharedCluster.get()
+        try await NodeConnection.with(endpoint: cluster.endpoint(of: 2)) { connection in
+            let name = "full"
+            let (crowd, guest, late) = (
+                LatchCaller(connection, name: name), LatchCaller(connection, name: name),
+                LatchCaller(connection, name: name)
+            )
+            for caller in [crowd, guest, late] { try await caller.create() }
+            try await guest.latch("guest")
+            for number in 2...1_024 { try await crowd.latch("p\(number)") }
+
+            func join(requestID: UInt64) async throws -> String? {
+                let request = Atomix_Leader_LatchRequest.with {
+                    $0.header = late.header(requestID: requestID)
+                    $0.participantID = "late"
+                }
+                return try await connection.latch.latch(request) { response in
+                    let isRefused = try response.message.header.status == .error
+                    return isRefused ? response.trailingMetadata.reason : "taken"
+                }
+            }
+            try await #expect(join(requestID: 1) == "limit")
+            try await guest.close()
+            try await #expect(join(requestID: 1) == "limit")
+            try await #expect(join(requestID: 2) == "taken")
+        }
+    }
+
     @Test("reads are linearizable on every node: what one node acknowledged the next one shows")
     func readYourWritesAnywhere() async throws {
         let cluster = try await SharedCluster.get()

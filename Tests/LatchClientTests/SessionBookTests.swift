@@ -139,6 +139,7 @@ struct RefusalTests {
         #expect(RefusalReason("unknown-session") == .unknownSession)
         #expect(RefusalReason("no-leader") == .noLeader)
         #expect(RefusalReason("overloaded") == .overloaded)
+        #expect(RefusalReason("limit") == .limit)
         #expect(RefusalReason("outcome-unknown") == .outcomeUnknown)
         #expect(RefusalReason("already-acknowledged") == .alreadyAcknowledged)
         #expect(RefusalReason("gap") == .gap)
@@ -148,7 +149,9 @@ struct RefusalTests {
 
     @Test("only what may pass is repeated")
     func retries() {
-        for reason in [RefusalReason.noLeader, .overloaded, .outcomeUnknown, .other("later")] {
+        for reason in [
+            RefusalReason.noLeader, .overloaded, .limit, .outcomeUnknown, .other("later"),
+        ] {
             #expect(reason.isWorthRetrying)
         }
         for reason in [RefusalReason.unknownSession, .alreadyAcknowledged, .gap, .invalid] {
@@ -158,9 +161,10 @@ struct RefusalTests {
 
     @Test("a limit that the state machine met settles the request id, nothing else does")
     func spentIDs() {
-        #expect(Refusal(.overloaded, "", index: 9).spendsRequestID)
-        #expect(!Refusal(.overloaded, "").spendsRequestID)
-        #expect(!Refusal(.noLeader, "", index: 9).spendsRequestID)
+        #expect(RefusalReason.limit.spendsRequestID)
+        for reason in [RefusalReason.overloaded, .noLeader, .outcomeUnknown, .gap] {
+            #expect(!reason.spendsRequestID)
+        }
     }
 
     @Test("an outcome that is unknown stays unknown, whatever the node says next")

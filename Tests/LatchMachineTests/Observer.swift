@@ -208,6 +208,7 @@ struct Observer {
             case .alreadyAcknowledged: reached.insert("acknowledged")
             case .unknownSession: reached.insert("unknown")
             case .limit: reached.insert("limit")
+            case .tooManyHeld: reached.insert("too many held")
             }
         case .done, .sessionOpened, .renewed, .closed, .streamOpened: break
         }

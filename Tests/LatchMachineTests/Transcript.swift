@@ -35,6 +35,7 @@ enum Transcript {
         case .gap: "gap"
         case .requestMismatch: "request mismatch"
         case .limit(let text): "limit (\(text))"
+        case .tooManyHeld: "too many held"
         }
     }
 

@@ -147,4 +147,21 @@ struct ConfigurationRuleTests {
                     + "the longest election timeout) is over."
             ])
     }
+
+    @Test("one address has nine tenths of the connections unless the file says otherwise (N17)")
+    func connectionsOfOneAddress() throws {
+        func perAddress(_ limits: String) throws -> Int {
+            try load(three + "limits: {\(limits)}\n").configuration.limits
+                .clientConnectionsPerAddress
+        }
+        #expect(try perAddress("client_connections: 200") == 180)
+        #expect(
+            try perAddress("client_connections: 200, client_connections_per_address: 20") == 20)
+        #expect(
+            try warnings(three + "limits: {client_connections_per_address: 20000}\n") == [
+                "8:42: limits.client_connections_per_address: one address may open more connections "
+                    + "(20000) than the node takes of all (client_connections: 10000), so it has no "
+                    + "limit of its own."
+            ])
+    }
 }

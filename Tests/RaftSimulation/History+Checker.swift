@@ -109,6 +109,7 @@ extension History.Operation {
         case .refused(.gap): .refused(reason: "gap")
         case .refused(.requestMismatch): .refused(reason: "mismatch")
         case .refused(.limit(let text)): .refused(reason: text)
+        case .refused(.tooManyHeld): .refused(reason: "too many held")
         case .done, .renewed, .held, .streamOpened: nil
         }
     }

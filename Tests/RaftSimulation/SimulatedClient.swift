@@ -320,7 +320,7 @@ final class SimulatedClient {
         case .refused(.unknownSession):
             simulation.mark(.unknownSession)
             forgetSession()
-        case .done, .held, .renewed, .streamOpened:
+        case .done, .held, .renewed, .streamOpened, .refused(.tooManyHeld):
             break
         }
     }

@@ -160,7 +160,7 @@ extension Simulation {
         case .refused(.alreadyAcknowledged): mark(.alreadyAcknowledged)
         case .refused(.limit(let text)):
             if text.hasPrefix("participants") { mark(.participantLimit) }
-            if text.hasPrefix("held") { mark(.heldLimit) }
+        case .refused(.tooManyHeld): mark(.heldLimit)
         case .latched(let state, _):
             if Set(state.participants).count < state.participants.count { mark(.joinedTwice) }
         case .done, .sessionOpened, .renewed, .closed, .streamOpened, .refused(.unknownSession),

@@ -12,6 +12,7 @@ struct ConfigurationDraft {
     var heartbeat: Located<Int>?
     var electionTimeout: Located<ClosedRange<Int>>?
     var requestTimeout: Located<Int>?
+    var perAddress: Located<Int>?
     /// The sections whose values need no comparison, defaults filled in.
     var raft = NodeConfiguration.Raft()
     var sessions = NodeConfiguration.Sessions()
@@ -106,8 +107,8 @@ struct ConfigurationDraft {
 
     private mutating func readLimits(_ top: MappingReader) {
         let keys = [
-            "requests_in_flight", "event_streams", "client_connections", "request_timeout",
-            "uncommitted_bytes",
+            "requests_in_flight", "event_streams", "client_connections",
+            "client_connections_per_address", "request_timeout", "uncommitted_bytes",
         ]
         guard let section = top.optional("limits")?.mapping(keys: keys) else { return }
         func count(_ key: String, _ fallback: Int) -> Int {
@@ -116,6 +117,9 @@ struct ConfigurationDraft {
         limits.requestsInFlight = count("requests_in_flight", limits.requestsInFlight)
         limits.eventStreams = count("event_streams", limits.eventStreams)
         limits.clientConnections = count("client_connections", limits.clientConnections)
+        perAddress = section.optional("client_connections_per_address")?.integer(1...1_000_000)
+        limits.clientConnectionsPerAddress =
+            perAddress?.value ?? limits.clientConnections - limits.clientConnections / 10
         requestTimeout = section.optional("request_timeout")?.duration(100...300_000)
         limits.requestTimeoutMilliseconds =
             requestTimeout?.value ?? limits.requestTimeoutMilliseconds

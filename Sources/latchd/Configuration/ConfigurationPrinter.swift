@@ -44,6 +44,7 @@ enum ConfigurationPrinter {
             "  requests_in_flight: \(settings.limits.requestsInFlight)",
             "  event_streams: \(settings.limits.eventStreams)",
             "  client_connections: \(settings.limits.clientConnections)",
+            "  client_connections_per_address: \(settings.limits.clientConnectionsPerAddress)",
             "  request_timeout: \(time(settings.limits.requestTimeoutMilliseconds))",
             "  uncommitted_bytes: \(size(settings.limits.uncommittedBytes))",
             "snapshot:",

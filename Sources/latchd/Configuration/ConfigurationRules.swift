@@ -14,6 +14,7 @@ enum ConfigurationRules {
         checkAddresses(draft, problems)
         checkListen(draft, problems)
         checkTimeouts(draft, problems)
+        checkConnections(draft.limits, draft.perAddress, problems)
     }
 
     private static func checkClusterName(_ draft: ConfigurationDraft, _ problems: ProblemList) {
@@ -142,6 +143,16 @@ enum ConfigurationRules {
                 at: position, path: path)
         }
         checkRequestTimeout(draft, problems)
+    }
+
+    private static func checkConnections(
+        _ limits: NodeConfiguration.Limits, _ perAddress: Located<Int>?, _ problems: ProblemList
+    ) {
+        guard let perAddress, perAddress.value > limits.clientConnections else { return }
+        problems.warn(
+            "one address may open more connections (\(perAddress.value)) than the node takes of all "
+                + "(client_connections: \(limits.clientConnections)), so it has no limit of its own.",
+            at: perAddress.position, path: perAddress.path)
     }
 
     private static func checkRequestTimeout(_ draft: ConfigurationDraft, _ problems: ProblemList) {

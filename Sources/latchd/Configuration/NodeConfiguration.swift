@@ -49,6 +49,9 @@ struct NodeConfiguration: Sendable, Equatable {
         var requestsInFlight = 50_000
         var eventStreams = 50_000
         var clientConnections = 10_000
+        /// From one IP address; nine tenths of all unless set, so that no address alone keeps the
+        /// others out.
+        var clientConnectionsPerAddress = 9_000
         /// A call that is not decided by then fails.
         var requestTimeoutMilliseconds = 5_000
         /// Bytes in the leader's log that are not committed yet; beyond it, calls are refused.
