@@ -14,6 +14,7 @@ package enum Mark: Int, CaseIterable, Sendable {
     case ignoredStaleTerm, ignoredMessageFromTheFuture
     // Reads
     case heldRead, beganReadRound, grantedRead, refusedRead, readThroughFollower
+    case askedOldLeader, askedOldLeaderAfterCommit
     case readInSession, readOfUnknownSession, readExpired, readOfList
     // Snapshots
     case sendingSnapshot, sendingSnapshotChunk, installedSnapshot, installedWithSuffix
@@ -33,7 +34,8 @@ package enum Mark: Int, CaseIterable, Sendable {
     case lostFrame, duplicatedFrame, stragglingFrame, linkDown, linkUp
     case linkTimedOut, unreachablePeer, falseEvidence, bufferFull, stalledFrames, bridge
     case isolated, deaf, mute, split, flapped, ambushed, partitionedLeader
-    case staleFrameAfterReconnect
+    case staleFrameAfterReconnect, isolatedLeader, halfIsolatedLeader, heldMessages
+    case lateReply, lateReplyBeyondMatch
     // Calls
     case answeredCall, retriedCall, lostReply, answeredAtSecondNode, forwardedCalls
     case outcomeUnknown, failedWithoutLeader, failedOverloaded, failedStopping, failedGap

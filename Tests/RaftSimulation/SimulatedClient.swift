@@ -41,6 +41,8 @@ final class SimulatedClient {
     private var isSilent = false
     private var isGoneForGood = false
     private(set) var answered = 0
+    /// The only server that it finds for now.
+    var favourite: Int?
 
     init(_ simulation: Simulation, number: Int) {
         self.simulation = simulation
@@ -51,7 +53,8 @@ final class SimulatedClient {
 
     func schedule() {
         let range = simulation.options.clients.pauseMilliseconds
-        let pause = simulation.generator.draw(from: range)
+        let pause = favourite == nil
+            ? simulation.generator.draw(from: range) : simulation.generator.draw(from: 2...15)
         simulation.time.after(pause) { [self] in
             schedule()
             tick()
@@ -61,7 +64,8 @@ final class SimulatedClient {
     private func tick() {
         tendStreams()
         if simulation.areClientsStopped { return }
-        if !isSilent, simulation.generator.happens(permille: 150) { readAside() }
+        let reads = favourite == nil ? simulation.options.clients.readPermille : 700
+        if !isSilent, simulation.generator.happens(permille: reads) { readAside() }
         if let open = call {
             guard open.retryAt <= simulation.now else { return }
             if open.attempts > 25 { return giveUp() }
@@ -192,7 +196,7 @@ final class SimulatedClient {
             simulation.now
             + simulation.generator.draw(from: simulation.options.clients.retryMilliseconds)
         let stays = simulation.generator.happens(permille: 400)
-        let target = stays ? open.lastNode : nil
+        let target = stays ? open.lastNode : favourite
         let process =
             simulation.processes[target ?? simulation.generator.below(simulation.processes.count)]
         open.lastNode = process.position
@@ -229,7 +233,8 @@ final class SimulatedClient {
                 1_000 + number, .get(name, nil), at: simulation.now)
         }
         let process =
-            simulation.processes[simulation.generator.below(simulation.processes.count)]
+            simulation.processes[
+                favourite ?? simulation.generator.below(simulation.processes.count)]
         simulation.submit(to: process) {
             .read(query, $0)
         } answer: { [self] result in

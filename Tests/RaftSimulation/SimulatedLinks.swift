@@ -60,6 +60,7 @@ final class SimulatedLinks: PeerLinks {
     // MARK: Each frame alone
 
     private func sendAlone(_ frame: PeerFrame, to target: Int) -> Bool {
+        if simulation.keepsBack(frame, from: process, to: target) { return true }
         let arrivals = simulation.network.arrivals(
             from: process.position, to: target, at: simulation.now, &simulation.generator)
         simulation.noteArrivals(arrivals)

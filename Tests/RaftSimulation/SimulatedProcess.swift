@@ -52,6 +52,7 @@ final class SimulatedProcess: @unchecked Sendable {
     var ledSince: UInt64 = 0
     /// The last term in which a process of this life led.
     var ledTerm = Term.zero
+    var readRounds = ReadRounds()
 
     init(position: Int) {
         self.position = position
@@ -77,6 +78,7 @@ final class SimulatedProcess: @unchecked Sendable {
         crashAfterOperations = nil
         lastPersistID = PersistID(0)
         heard = [:]
+        readRounds = ReadRounds()
         sinks = []
         isRestoring = false
     }

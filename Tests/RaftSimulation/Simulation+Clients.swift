@@ -16,6 +16,7 @@ extension Simulation {
                 guard !losesReply() else { return }
                 time.after(generator.draw(from: 0...5)) { answer(result) }
             }
+            noteAsked(process)
             node.submit(request(sink))
             expectAnswer(on: sink, from: process)
         }

@@ -9,6 +9,17 @@ import RaftCore
 extension Simulation {
     private enum Fault: CaseIterable {
         case crash, crashAll, crashAtDisk, pause, partition, flap, slowDisk, falseEvidence, retire
+        case isolate, hold
+
+        /// It heals or cuts links, and so would end an isolation early.
+        var isOfLinks: Bool {
+            switch self {
+            case .partition, .flap, .isolate: true
+            case .crash, .crashAll, .crashAtDisk, .pause, .slowDisk, .falseEvidence, .retire,
+                .hold:
+                false
+            }
+        }
     }
 
     private func weight(of fault: Fault) -> Int {
@@ -22,6 +33,8 @@ extension Simulation {
         case .slowDisk: options.nemesis.slowDisk
         case .falseEvidence: options.nemesis.falseEvidence
         case .retire: options.nemesis.retire
+        case .isolate: options.nemesis.isolate
+        case .hold: options.nemesis.hold
         }
     }
 
@@ -37,7 +50,9 @@ extension Simulation {
     private func runNemesis() {
         let bag = Fault.allCases.flatMap { Array(repeating: $0, count: weight(of: $0)) }
         guard !bag.isEmpty else { return }
-        switch generator.pick(bag) {
+        let fault = generator.pick(bag)
+        if now < isolationEnd, fault.isOfLinks { return }
+        switch fault {
         case .crash: crash(victim(), survivors: nil)
         case .crashAll:
             mark(.crashedAll)
@@ -49,6 +64,8 @@ extension Simulation {
         case .slowDisk: toggleSlowDisk(victim())
         case .falseEvidence: lie()
         case .retire: retire(victim())
+        case .isolate: isolate(processes.first(where: isLeader) ?? victim())
+        case .hold: beginHold(at: victim())
         }
     }
 
@@ -66,7 +83,7 @@ extension Simulation {
 
     private func ambush(_ process: SimulatedProcess) {
         mark(.ambushed)
-        if generator.happens(permille: 600) { return crash(process, survivors: nil) }
+        if now < isolationEnd || generator.happens(permille: 600) { return crash(process, survivors: nil) }
         for other in processes.indices where other != process.position {
             if generator.happens(permille: 700) {
                 network.cut(from: process.position, to: other)
@@ -76,14 +93,14 @@ extension Simulation {
         healNetwork(after: generator.draw(from: 100...1_000))
     }
 
-    private func healNetwork(after delay: UInt64) {
+    func healNetwork(after delay: UInt64) {
         let epoch = network.epoch
         time.after(delay) { [self] in
             if epoch == network.epoch, !areFaultsOver { network.healCuts() }
         }
     }
 
-    private func isLeader(_ process: SimulatedProcess) -> Bool {
+    func isLeader(_ process: SimulatedProcess) -> Bool {
         process.node?.raft.role == .leader
     }
 
@@ -164,6 +181,7 @@ extension Simulation {
         let length = generator.draw(from: (timeout / 2)...(timeout * 6))
         if length > 3 * timeout { mark(.stoppedLong) }
         trace.note("\(process.id) is stopped for \(length) ms")
+        if wasLeader { stick(to: process, for: length + timeout) }
         let life = process.life
         time.after(length) { [self] in
             guard process.life == life else { return }

@@ -26,9 +26,7 @@ extension Simulation: TurnObserver {
                 effects.proposals.isEmpty, "C17 answered once",
                 "\(process.id) forgets the fate of a proposal")
         }
-        for grant in effects.reads {
-            if case .granted = grant.result { mark(.grantedRead) } else { mark(.refusedRead) }
-        }
+        checkReads(effects, of: process)
         if effects.restore != nil {
             mark(.restoredAtNewNode)
             process.isRestoring = true
@@ -111,6 +109,7 @@ extension Simulation: TurnObserver {
         switch decision {
         case .becameLeader(let term, _):
             planAmbush(on: process)
+            planRelease(to: process)
             process.ledSince = now
             check { () throws(Violation) in try checkVotes(for: process, in: term) }
             if process.ledTerm > .zero { mark(.becameLeaderAgain) }
@@ -235,7 +234,10 @@ extension Simulation: TurnObserver {
         loop.run { [self] in
             trace.note("\(process.id) < from \(sender): \(frame.summary)")
             if case .raft(let message) = frame {
-                process.heard[Int(sender.rawValue) - 1] = now
+                if message.term == process.node?.raft.currentTerm {
+                    process.heard[Int(sender.rawValue) - 1] = now
+                }
+                noteConfirmation(message, at: process)
                 check { () throws(Violation) in try checkLateReply(message, to: process) }
             }
             links.onEvent(.received(frame, from: sender))

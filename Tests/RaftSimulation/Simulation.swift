@@ -26,6 +26,10 @@ package final class Simulation: @unchecked Sendable {
     var truth: Truth
     let logger: Logger
     var judgement = Judgement()
+    /// Messages that are kept back.
+    var hold = Hold()
+    /// Until then a leader is left alone.
+    var isolationEnd: UInt64 = 0
     var areFaultsOver = false
     var areClientsStopped = false
     package internal(set) var history = History()

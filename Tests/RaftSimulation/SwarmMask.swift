@@ -7,7 +7,8 @@ package struct SwarmMask: Sendable, Equatable, CustomStringConvertible {
     package enum Part: String, CaseIterable, Sendable {
         case loss, duplication, straggling, reordering, delay, crash, crashAll, crashAtDisk
         case failDisk, pause, partition, flap, slowDisk, lies, retire, ambush, drift, slowTurns
-        case lostReplies, reconnects, tinyLimits, tinyRaft, snapshots, tinyQueues
+        case lostReplies, reconnects, tinyLimits, tinyRaft, snapshots, tinyQueues, isolate
+        case hold, sticking
     }
 
     package var parts: Set<Part> = []
@@ -64,6 +65,9 @@ extension SwarmOptions {
         case .slowDisk: nemesis.slowDisk = 0
         case .lies: nemesis.falseEvidence = 0
         case .retire: nemesis.retire = 0
+        case .isolate: nemesis.isolate = 0
+        case .hold: nemesis.hold = 0
+        case .sticking: clients.stickyPermille = 0
         case .ambush: nemesis.ambushPermille = 0
         case .drift: areClocksDrifting = false
         case .slowTurns: turnDelayMilliseconds = 0...0

@@ -32,6 +32,8 @@ package struct SwarmOptions: Sendable {
         package var slowDisk = 0
         package var falseEvidence = 0
         package var retire = 0
+        package var isolate = 0
+        package var hold = 0
         /// How often a new leader is struck at once.
         package var ambushPermille: UInt64 = 0
         package var pauseBetweenMilliseconds: ClosedRange<UInt64> = 100...600
@@ -45,6 +47,10 @@ package struct SwarmOptions: Sendable {
         package var lostReplyPermille: UInt64 = 50
         package var reconnectPermille: UInt64 = 50
         package var latchNames = 2
+        /// How often a client reads beside its calls, at each tick.
+        package var readPermille: UInt64 = 150
+        /// How many of the clients stay with a server that is cut off.
+        package var stickyPermille: UInt64 = 400
     }
 
     package var serverCount = 3
@@ -136,6 +142,8 @@ package struct SwarmOptions: Sendable {
         nemesis.falseEvidence = generator.pick([0, 0, 1])
         nemesis.ambushPermille = generator.pick([0, 0, 300, 800])
         nemesis.retire = generator.pick([0, 0, 1, 2])
+        nemesis.isolate = generator.pick([0, 1, 2])
+        nemesis.hold = network.isStream ? 0 : generator.pick([0, 1, 2])
         nemesis.pauseBetweenMilliseconds = generator.pick([20...120, 50...300, 200...900])
     }
 
@@ -147,5 +155,7 @@ package struct SwarmOptions: Sendable {
         clients.lostReplyPermille = generator.pick([0, 50, 200])
         clients.reconnectPermille = generator.pick([0, 30, 150])
         clients.latchNames = generator.pick([1, 2, 3])
+        clients.readPermille = generator.pick([50, 150, 500])
+        clients.stickyPermille = generator.pick([0, 400, 700])
     }
 }

@@ -1,0 +1,102 @@
+import PeerTransport
+import RaftCore
+
+/// Messages that the network keeps back, to deliver them much later.
+struct Hold {
+    enum Manner {
+        /// What is kept arrives late only.
+        case originals
+        /// What is kept is a second copy: the first arrives as usual.
+        case copies
+    }
+
+    struct Kept {
+        let message: Message
+        let target: Int
+    }
+
+    var manner = Manner.originals
+    /// The server whose messages are kept, and the ways: those from it, those to it.
+    var server = 0
+    var isOutward = false
+    /// Only replies to a leader are kept.
+    var isOfRepliesOnly = false
+    var isOpen = false
+    var kept: [Kept] = []
+    /// Grows with each hold, so that the end of an earlier one does not end this.
+    var epoch = 0
+
+    /// More than this is lost.
+    static let limit = 300
+
+    func covers(_ message: Message, from: Int, to: Int) -> Bool {
+        isOpen && (isOutward ? from : to) == server && kept.count < Hold.limit
+            && (!isOfRepliesOnly || message.isReplyToLeader)
+    }
+}
+
+// Old messages: leaders come and go while they are on their way.
+
+extension Simulation {
+    /// For several election timeouts the messages to, or from, one server are kept.
+    func beginHold(at process: SimulatedProcess) {
+        guard processes.count > 1, !options.network.isStream, !hold.isOpen, hold.kept.isEmpty
+        else { return }
+        let timeout = options.settings.electionTimeoutMilliseconds.upperBound
+        hold.manner = generator.happens(permille: 600) ? .copies : .originals
+        hold.server = process.position
+        hold.isOutward = generator.happens(permille: 300)
+        hold.isOfRepliesOnly = generator.happens(permille: 700)
+        hold.isOpen = true
+        hold.epoch += 1
+        mark(.heldMessages)
+        trace.note("the network keeps messages of \(process.id): \(hold)")
+        let epoch = hold.epoch
+        let window = generator.draw(from: (timeout / 2)...(4 * timeout))
+        time.after(window) { [self] in if hold.epoch == epoch { hold.isOpen = false } }
+        time.after(window + generator.draw(from: 0...(6 * timeout))) { [self] in
+            if hold.epoch == epoch { releaseHold() }
+        }
+    }
+
+    /// Takes a message into the hold. True if it does not arrive otherwise.
+    func keepsBack(_ frame: PeerFrame, from process: SimulatedProcess, to target: Int) -> Bool {
+        guard hold.isOpen, case .raft(let message) = frame,
+            hold.covers(message, from: process.position, to: target)
+        else { return false }
+        hold.kept.append(Hold.Kept(message: message, target: target))
+        return hold.manner == .originals
+    }
+
+    /// What was kept arrives, in its order or in any.
+    func releaseHold() {
+        let kept = hold.kept
+        hold.kept = []
+        hold.isOpen = false
+        guard !kept.isEmpty else { return }
+        trace.note("the network lets go of \(kept.count) messages")
+        let spread = generator.pick([0, 20, 200] as [UInt64])
+        let isInOrder = generator.happens(permille: 500)
+        var last = now
+        for item in kept {
+            let arrival = now + generator.draw(from: 0...spread)
+            last = isInOrder ? max(last, arrival) : arrival
+            time.at(last) { [self] in
+                deliver(
+                    .raft(item.message), from: item.message.from, to: processes[item.target])
+            }
+        }
+    }
+
+    /// A new leader often meets what was said to it when it led before.
+    func planRelease(to leader: SimulatedProcess) {
+        guard !hold.kept.isEmpty, leader.ledTerm > .zero || hold.isOutward,
+            generator.happens(permille: 500)
+        else { return }
+        let reach = options.settings.heartbeatIntervalMilliseconds
+        let epoch = hold.epoch
+        time.after(generator.draw(from: 0...(2 * reach))) { [self] in
+            if hold.epoch == epoch { releaseHold() }
+        }
+    }
+}

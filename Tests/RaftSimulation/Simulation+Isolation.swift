@@ -1,0 +1,48 @@
+import RaftCore
+
+// A leader alone: it is cut off for longer than an election takes, and some clients stay with it.
+
+extension Simulation {
+    /// Cuts a leader off for two to eight election timeouts: from everybody, or only from what it
+    /// should hear, or only from those who should hear it. Other faults of the network wait.
+    func isolate(_ process: SimulatedProcess) {
+        guard processes.count > 1 else { return }
+        let timeout = options.settings.electionTimeoutMilliseconds.upperBound
+        let length = generator.draw(from: (2 * timeout)...(8 * timeout))
+        let way = generator.below(4)
+        let (losesInward, losesOutward) = (way != 3, way != 2)
+        network.healCuts()
+        for other in processes.indices where other != process.position {
+            if losesInward { network.cut(from: other, to: process.position) }
+            if losesOutward { network.cut(from: process.position, to: other) }
+        }
+        isolationEnd = now + length
+        if isLeader(process) {
+            mark(losesInward && losesOutward ? .isolatedLeader : .halfIsolatedLeader)
+        }
+        trace.note(
+            "\(process.id) is alone for \(length) ms, hears: \(!losesInward), "
+                + "is heard: \(!losesOutward)")
+        stick(to: process, for: length)
+        healNetwork(after: length)
+    }
+
+    /// A share of the clients knows only `process` for a while, and reads there in haste; the
+    /// others find the new leader, and change what is read.
+    func stick(to process: SimulatedProcess, for length: UInt64) {
+        for client in clients where generator.happens(permille: options.clients.stickyPermille) {
+            client.favourite = process.position
+            let client = client
+            time.after(length) { if client.favourite == process.position { client.favourite = nil } }
+        }
+    }
+
+    /// A client asks `process`: does it still believe that it leads, while others go on without it?
+    func noteAsked(_ process: SimulatedProcess) {
+        guard let raft = process.node?.raft, raft.role == .leader,
+            observer.newestLedTerm > raft.currentTerm
+        else { return }
+        mark(.askedOldLeader)
+        if observer.commitIndex > raft.commitIndex { mark(.askedOldLeaderAfterCommit) }
+    }
+}
