@@ -35,6 +35,7 @@ struct RaftObserver: Sendable {
     private var snapshots: [LogIndex: UInt32] = [:]
     private var views: [View]
     private(set) var electionCount = 0
+    private(set) var newestLedTerm = Term.zero
 
     init(count: Int) {
         views = Array(repeating: View(), count: count)
@@ -93,6 +94,7 @@ struct RaftObserver: Sendable {
                 "I1 election safety", "\(other) and \(raft.id) both led term \(raft.currentTerm)")
         }
         leaders[raft.currentTerm] = raft.id
+        newestLedTerm = max(newestLedTerm, raft.currentTerm)
         electionCount += 1
         var index = max(raft.log.firstIndex, LogIndex(1))
         // A candidate of an old term may win late: it owes nothing to terms after its own.

@@ -53,7 +53,8 @@ final class SimulatedClient {
 
     func schedule() {
         let range = simulation.options.clients.pauseMilliseconds
-        let pause = favourite == nil
+        let pause =
+            favourite == nil
             ? simulation.generator.draw(from: range) : simulation.generator.draw(from: 2...15)
         simulation.time.after(pause) { [self] in
             schedule()

@@ -50,7 +50,9 @@ extension Simulation {
         hold.isOpen = true
         hold.epoch += 1
         mark(.heldMessages)
-        trace.note("the network keeps messages of \(process.id): \(hold)")
+        trace.note(
+            "the network keeps messages \(hold.isOutward ? "from" : "to") \(process.id): "
+                + "\(hold.manner), replies only: \(hold.isOfRepliesOnly)")
         let epoch = hold.epoch
         let window = generator.draw(from: (timeout / 2)...(4 * timeout))
         time.after(window) { [self] in if hold.epoch == epoch { hold.isOpen = false } }

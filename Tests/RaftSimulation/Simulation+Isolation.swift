@@ -1,3 +1,4 @@
+import LatchNode
 import RaftCore
 
 // A leader alone: it is cut off for longer than an election takes, and some clients stay with it.
@@ -32,8 +33,9 @@ extension Simulation {
     func stick(to process: SimulatedProcess, for length: UInt64) {
         for client in clients where generator.happens(permille: options.clients.stickyPermille) {
             client.favourite = process.position
-            let client = client
-            time.after(length) { if client.favourite == process.position { client.favourite = nil } }
+            time.after(length) {
+                if client.favourite == process.position { client.favourite = nil }
+            }
         }
     }
 

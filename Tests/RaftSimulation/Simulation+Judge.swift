@@ -23,6 +23,7 @@ extension Simulation {
     func endFaults() {
         areFaultsOver = true
         network.healForGood()
+        releaseHold()
         trace.note("all faults end")
         judgement.healedAt = now
         for process in processes {

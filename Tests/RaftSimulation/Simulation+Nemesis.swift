@@ -83,7 +83,9 @@ extension Simulation {
 
     private func ambush(_ process: SimulatedProcess) {
         mark(.ambushed)
-        if now < isolationEnd || generator.happens(permille: 600) { return crash(process, survivors: nil) }
+        if now < isolationEnd || generator.happens(permille: 600) {
+            return crash(process, survivors: nil)
+        }
         for other in processes.indices where other != process.position {
             if generator.happens(permille: 700) {
                 network.cut(from: process.position, to: other)
