@@ -59,6 +59,12 @@ extension Raft {
             })
     }
 
+    /// For a leader: up to where it knows the durable log of `server` to equal its own.
+    package func matchIndex(of server: ServerID) -> LogIndex {
+        guard let position = followers.position(of: server) else { return .zero }
+        return followers[position].matchIndex
+    }
+
     /// True for a leader that has committed an entry of its own term.
     package var isReadyToServe: Bool {
         role == .leader && commitIndex >= leadership.noOpIndex

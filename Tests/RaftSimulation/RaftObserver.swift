@@ -153,7 +153,7 @@ struct RaftObserver: Sendable {
 
     /// A server hands an entry to its machine. True if nobody has applied this index before.
     mutating func noteApplied(
-        _ entry: Entry, by id: ServerID, in term: Term, disks: [SimulatedDisk]
+        _ entry: Entry, by id: ServerID, in term: Term, disks: some Collection<SimulatedDisk>
     ) throws(Violation) -> Bool {
         guard let chain = chains[Position(index: entry.index, term: entry.term)] else {
             throw Violation(

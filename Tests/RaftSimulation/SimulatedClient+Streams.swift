@@ -87,7 +87,7 @@ extension SimulatedClient {
 
     /// One connection's way back to its client.
     private final class Connection {
-        private unowned let simulation: Simulation
+        private let simulation: Simulation
         private var last: UInt64 = 0
 
         init(_ simulation: Simulation) { self.simulation = simulation }

@@ -27,7 +27,7 @@ final class SimulatedClient {
         case read(ReadQuery)
     }
 
-    unowned let simulation: Simulation
+    let simulation: Simulation
     let number: Int
     var name = SimulatedClient.names[0]
     var session: SessionID?

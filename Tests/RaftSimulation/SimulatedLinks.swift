@@ -24,7 +24,7 @@ final class SimulatedLinks: PeerLinks {
         var retryAt: UInt64 = 0
     }
 
-    private unowned let simulation: Simulation
+    private let simulation: Simulation
     let process: SimulatedProcess
     let onEvent: (PeerEvent) -> Void
     private(set) var links: [Link]
@@ -139,6 +139,7 @@ final class SimulatedLinks: PeerLinks {
             if isPassable { return takeDown(target) }
         } else if (isPassable || !simulation.options.network.isStream) && !peer.isStopped {
             links[target].brokenSince = nil
+            if links[target].stalled.isEmpty { return }
             let waiting = links[target].stalled
             links[target].stalled = []
             for frame in waiting { put(frame, to: target) }

@@ -39,8 +39,8 @@ final class SimulatedProcess: @unchecked Sendable {
     /// A batch of frames was delivered and its end is on its way.
     var isBatchOpen = false
     var turns = 0
-    /// When this process last got a Raft message of each other server.
-    var heard: [Int: UInt64] = [:]
+    /// When this process last got a Raft message of each other server, by position; 0 for never.
+    var heard: [UInt64] = []
     /// Where this process's clients get their streams.
     var sinks: [AnswerSink] = []
     /// A snapshot replaces the machine in this turn.
@@ -54,7 +54,8 @@ final class SimulatedProcess: @unchecked Sendable {
     var ledTerm = Term.zero
     var readRounds = ReadRounds()
 
-    init(position: Int) {
+    init(position: Int, count: Int) {
+        heard = Array(repeating: 0, count: count)
         self.position = position
         id = ServerID(UInt16(position + 1))
     }
@@ -77,7 +78,7 @@ final class SimulatedProcess: @unchecked Sendable {
         isBatchOpen = false
         crashAfterOperations = nil
         lastPersistID = PersistID(0)
-        heard = [:]
+        for position in heard.indices { heard[position] = 0 }
         readRounds = ReadRounds()
         sinks = []
         isRestoring = false

@@ -4,7 +4,7 @@ import RaftStorage
 
 /// A node's disk in virtual time: a queue of writes, made durable some at a time.
 final class SimulatedStore: NodeDisk, @unchecked Sendable {
-    private unowned let simulation: Simulation
+    private let simulation: Simulation
     private let process: SimulatedProcess
     private var onPersisted: (@Sendable (PersistID) -> Void)?
     private var onFailure: (@Sendable (StorageFailure) -> Void)?

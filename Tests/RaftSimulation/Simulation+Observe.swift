@@ -1,24 +1,42 @@
 import LatchMachine
-package import LatchNode
+import LatchNode
 import PeerTransport
-package import RaftCore
+import RaftCore
 
 // What the observers see of the nodes: each turn, each write, each message.
 
-extension Simulation: TurnObserver {
-    package func willExecute(_ effects: borrowing Effects, of node: LatchNode) {
+/// Hands a node's turns to its simulation. Nodes hold their observer weakly, which slows down all
+/// counting of references to it; a simulation has very many.
+final class TurnRelay: TurnObserver {
+    private var simulation: Simulation?
+
+    init(_ simulation: Simulation) { self.simulation = simulation }
+
+    /// Breaks the cycle with the simulation.
+    func end() { simulation = nil }
+
+    func willExecute(_ effects: borrowing Effects, of node: LatchNode) {
+        simulation?.willExecute(effects, of: node)
+    }
+
+    func didTurn(_ node: LatchNode) { simulation?.didTurn(node) }
+}
+
+extension Simulation {
+    func willExecute(_ effects: borrowing Effects, of node: LatchNode) {
         let process = processes[Int(node.settings.server.rawValue) - 1]
         guard process.node === node || process.node == nil else { return }
         marks.turns += 1
         process.turns += 1
+        // One copy of this large value for the whole turn.
+        let raft = node.raft
         trace.fold(
-            2, now, UInt64(process.position), node.raft.currentTerm.rawValue,
-            node.raft.commitIndex.rawValue, node.raft.log.lastIndex.rawValue,
+            2, now, UInt64(process.position), raft.currentTerm.rawValue,
+            raft.commitIndex.rawValue, raft.log.lastIndex.rawValue,
             UInt64(effects.decisions.count), UInt64(effects.sendNow.count))
         for decision in effects.decisions { note(decision, of: process, node) }
-        let raft = node.raft
-        check { () throws(Violation) in try observer.noteStep(process.position, raft) }
         check { () throws(Violation) in
+            try observer.noteStep(process.position, raft)
             try require(
                 effects.persist != nil || effects.sendAfterPersist.isEmpty,
                 "I10 durable before send", "\(process.id) holds messages back for no write")
@@ -33,12 +51,13 @@ extension Simulation: TurnObserver {
         }
     }
 
-    package func didTurn(_ node: LatchNode) {
+    func didTurn(_ node: LatchNode) {
         let process = processes[Int(node.settings.server.rawValue) - 1]
         guard process.node === node else { return }
         check { () throws(Violation) in
-            try noteApplied(by: process, node)
-            try checkLeader(process, node)
+            let raft = node.raft
+            try noteApplied(by: process, node, raft)
+            try checkLeader(process, raft)
         }
         if process.isRestoring { expectStreamsToResume(at: process, node) }
         if process.turns % 64 == 0 {
@@ -52,8 +71,10 @@ extension Simulation: TurnObserver {
         }
     }
 
-    private func noteApplied(by process: SimulatedProcess, _ node: LatchNode) throws(Violation) {
-        let applied = node.raft.lastApplied
+    private func noteApplied(
+        by process: SimulatedProcess, _ node: LatchNode, _ raft: Raft
+    ) throws(Violation) {
+        let applied = raft.lastApplied
         try require(
             node.machine.lastApplied == applied.rawValue, "I9 index chain",
             "\(process.id)'s machine is at \(node.machine.lastApplied), its log at \(applied)")
@@ -62,8 +83,8 @@ extension Simulation: TurnObserver {
         process.seenApplied = applied
         while index <= applied {
             // What a snapshot brought has no entry here; its digest tells.
-            if let entry = node.raft.log.entry(at: index) {
-                try noteApplied(entry, by: process, node.raft.currentTerm)
+            if let entry = raft.log.entry(at: index) {
+                try noteApplied(entry, by: process, raft.currentTerm)
             }
             index = index.next()
         }
@@ -76,7 +97,7 @@ extension Simulation: TurnObserver {
         _ entry: Entry, by process: SimulatedProcess, _ term: Term
     ) throws(Violation) {
         let isFirst = try observer.noteApplied(
-            entry, by: process.id, in: term, disks: processes.map(\.disk))
+            entry, by: process.id, in: term, disks: processes.lazy.map(\.disk))
         guard isFirst else { return }
         trace.fold(4, entry.index.rawValue, entry.term.rawValue)
         if entry.term < term { mark(.committedOldTerm) }
@@ -138,9 +159,9 @@ extension Simulation: TurnObserver {
                 persist.id.rawValue == process.lastPersistID.rawValue + 1, "persist ids",
                 "\(persist.id) follows \(process.lastPersistID)")
             process.lastPersistID = persist.id
-            guard let raft = process.node?.raft else { return }
+            guard let node = process.node else { return }
             if let first = persist.append.first {
-                try observer.noteLog(of: raft, from: first.index)
+                try observer.noteLog(of: node.raft, from: first.index)
             }
             if let snapshot = persist.snapshot { try noteSnapshot(snapshot, of: process) }
         }
@@ -257,9 +278,8 @@ extension Simulation: TurnObserver {
     func tickLinks() {
         time.after(10) { [self] in tickLinks() }
         for process in processes where process.isRunning {
-            for target in processes.indices where target != process.position {
-                process.links?.tick(target)
-            }
+            guard let links = process.links else { continue }
+            for target in processes.indices where target != process.position { links.tick(target) }
         }
     }
 }

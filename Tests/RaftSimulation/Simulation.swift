@@ -25,6 +25,7 @@ package final class Simulation: @unchecked Sendable {
     var observer: RaftObserver
     var truth: Truth
     let logger: Logger
+    private lazy var turnRelay = TurnRelay(self)
     var judgement = Judgement()
     /// Messages that are kept back.
     var hold = Hold()
@@ -59,8 +60,8 @@ package final class Simulation: @unchecked Sendable {
         observer = RaftObserver(count: options.serverCount)
         truth = Truth(limits: options.limits)
         logger = Logger(label: "simulation") { _ in SwiftLogNoOpLogHandler() }
-        processes = (0..<options.serverCount).map { SimulatedProcess(position: $0) }
-        clients = (0..<options.clients.count).map { SimulatedClient(self, number: $0) }
+        let count = options.serverCount
+        processes = (0..<count).map { SimulatedProcess(position: $0, count: count) }
     }
 
     var now: UInt64 { time.now }
@@ -70,6 +71,7 @@ package final class Simulation: @unchecked Sendable {
         defer { dismantle() }
         trace.note("seed \(seed): \(options.serverCount) servers, \(options.settings)")
         for process in processes { start(process) }
+        clients = (0..<options.clients.count).map { SimulatedClient(self, number: $0) }
         for client in clients { client.schedule() }
         scheduleNemesis()
         time.at(options.faultMilliseconds) { [self] in endFaults() }
@@ -96,8 +98,12 @@ package final class Simulation: @unchecked Sendable {
 
     /// Breaks the cycles between the world and what waits in it.
     private func dismantle() {
-        for process in processes { process.die() }
+        for process in processes {
+            process.die()
+            process.sinks = []
+        }
         time.removeAll()
+        turnRelay.end()
         clients = []
     }
 
@@ -142,7 +148,7 @@ package final class Simulation: @unchecked Sendable {
                     process.links = links
                     return links
                 })
-            node.turnObserver = self
+            node.turnObserver = turnRelay
             process.begin(node, loop: loop, edge: edge, at: now)
             noteStart(of: process, node)
             node.startOnLoop()
