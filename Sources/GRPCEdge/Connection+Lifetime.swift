@@ -17,6 +17,7 @@ extension Connection {
     func sweep() {
         idleFrames = min(
             idleFrames &+ settings.maximumIdleFrames / 20, settings.maximumIdleFrames)
+        resets = min(resets &+ settings.maximumResets / 30, settings.maximumResets)
         switch liveness.sweep() {
         case .none:
             break
@@ -28,7 +29,9 @@ extension Connection {
             close()
         case .closeStalledHead:
             report("a request's headers did not end in time")
-            close()
+            session?.terminate()
+            flushNow()
+            closeAfterWrites()
         case .closeSilent:
             reportSilence()
             close()

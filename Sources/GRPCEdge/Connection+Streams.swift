@@ -139,6 +139,16 @@ extension Connection {
         session?.terminate()
     }
 
+    /// The client has reset a stream. CVE-2023-44487, Rapid Reset: opening and resetting costs us
+    /// more than the peer. libnghttp2 has such a limit too, but calls it an internal error.
+    func resetReceived() {
+        spendIdleFrame()
+        resets &-= 1
+        guard resets < 0, !isClosing else { return }
+        protocolViolated("too many streams were reset")
+        session?.terminate()
+    }
+
     /// The session ends for this reason.
     func protocolViolated(_ reason: String) {
         report(reason)

@@ -35,6 +35,8 @@ final class Connection: @unchecked Sendable {
     // Life and death, see Connection+Lifetime.swift.
     var liveness: Liveness
     var idleFrames: Int
+    /// How many more streams the client may reset before it gets some back.
+    var resets: Int
     var isDraining = false
     var isClosing = false
     private var isReported = false
@@ -56,6 +58,7 @@ final class Connection: @unchecked Sendable {
         settings = shared.settings
         loop = shard.loop
         idleFrames = settings.maximumIdleFrames
+        resets = settings.maximumResets
         liveness = Liveness(settings)
     }
 
@@ -176,7 +179,8 @@ extension Connection: ChannelInboundHandler, ChannelOutboundHandler {
         }
         guard let failure else { return }
         report(failure)
-        // What the session has to say, a GOAWAY, still goes out.
+        // Against some floods the session only fails; this does nothing if it has said GOAWAY.
+        session.terminate()
         flushNow(evenWhileReading: true)
         close()
     }

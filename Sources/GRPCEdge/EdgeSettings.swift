@@ -26,6 +26,8 @@ package struct EdgeSettings: Sendable {
     /// Frames without work in them (PING, SETTINGS, PRIORITY, WINDOW_UPDATE, empty DATA) that a
     /// connection may send in advance of its requests and answers.
     package var maximumIdleFrames: Int
+    /// Streams that a connection may reset at once; a thirtieth of them comes back each sweep.
+    package var maximumResets: Int
     /// A connection is pinged this often and closed when no answer came before the next ping.
     package var pingIntervalSeconds: Int
     /// A connection that has not finished TLS and the HTTP/2 preface by then is closed.
@@ -49,6 +51,7 @@ package struct EdgeSettings: Sendable {
         maximumHeaderListBytes = 16 << 10
         maximumConnections = 4096
         maximumIdleFrames = 10_000
+        maximumResets = 1_000
         pingIntervalSeconds = 30
         handshakeTimeoutMilliseconds = 10_000
         requestTimeoutMilliseconds = 30_000

@@ -203,8 +203,8 @@ private func entry(_ id: nghttp2_settings_id, _ value: Int) -> nghttp2_settings_
 nonisolated(unsafe) private let optionTable: OpaquePointer? = {
     var options: OpaquePointer?
     guard nghttp2_option_new(&options) == 0 else { return nil }
-    // CVE-2023-44487, Rapid Reset: 1000 at once and 33 a second.
-    nghttp2_option_set_stream_reset_rate_limit(options, 1000, 33)
+    // Above the limit of `Connection.resetReceived`, which comes first and says why.
+    nghttp2_option_set_stream_reset_rate_limit(options, 10_000, 330)
     // PING and SETTINGS answers that may wait unsent for a peer that does not read.
     nghttp2_option_set_max_outbound_ack(options, 1000)
     nghttp2_option_set_max_settings(options, 32)
@@ -298,6 +298,8 @@ private func frameReceived(
     case NGHTTP2_SETTINGS.rawValue:
         connection.settingsReceived()
         connection.spendIdleFrame()
+    case NGHTTP2_RST_STREAM.rawValue:
+        connection.resetReceived()
     case NGHTTP2_GOAWAY.rawValue:
         break
     default:  // default: open set (frame types)

@@ -175,10 +175,12 @@ extension Command {
         }
     }
 
-    /// Whether applying the command twice has the effect of applying it once.
+    /// Whether applying the command twice has the effect of applying it once. Not so a join without
+    /// a request id: the first copy may be refused, for a latch that is full, and the second join.
     var isRepeatable: Bool {
         switch self {
-        case .latch, .openStream, .renew, .closeSession, .closeGap: true
+        case .latch(_, _, let requestID, _): requestID > 0
+        case .openStream, .renew, .closeSession, .closeGap: true
         case .leaderElected, .openSession, .deletePrimitive, .expire: false
         }
     }

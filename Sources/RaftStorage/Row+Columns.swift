@@ -27,6 +27,15 @@ extension Row {
         return value
     }
 
+    /// Refuses the row of a table of one row under another id than 1. The checksum does not cover
+    /// the id, and by it the row is replaced: the next write would add a second row.
+    func requireOnlyID(_ path: String, _ table: String) throws(StorageFailure) {
+        let id = try integer("id", path, table)
+        guard id == 1 else {
+            throw .damagedRow(path: path, table: table, row: "1", reason: "its id is \(id)")
+        }
+    }
+
     func text(_ column: String, _ path: String, _ table: String) throws(StorageFailure) -> String {
         let value = self[column] as DatabaseValue
         guard case .string(let text) = value.storage else {

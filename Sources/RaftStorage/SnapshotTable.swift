@@ -134,6 +134,7 @@ enum SnapshotTable {
         }
 
         init(_ row: Row, path: String) throws(StorageFailure) {
+            try row.requireOnlyID(path, name)
             index = LogIndex(try row.natural("last_included_index", path, name))
             term = Term(UInt64(bitPattern: try row.integer("last_included_term", path, name)))
             bytes = try row.natural("bytes", path, name)

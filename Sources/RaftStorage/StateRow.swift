@@ -60,6 +60,7 @@ struct StateRow: Equatable, Sendable {
             throw StorageFailure.stateRowMissing(path: path)
         }
         let table = "state"
+        try row.requireOnlyID(path, table)
         let vote = try row.natural("voted_for", path, table)
         guard let server = UInt16(exactly: vote) else {
             throw StorageFailure.wrongType("voted_for", path, table)

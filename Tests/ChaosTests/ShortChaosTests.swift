@@ -13,6 +13,8 @@ struct ShortChaosTests {
         ProcessInfo.processInfo.environment["LATCH_SEED"].flatMap { UInt64($0) }
         ?? UInt64.random(in: 0..<1_000_000)
 
+    init() { Interruption.exitOnSignals() }
+
     private func plan(seconds: Double) -> ChaosRun.Plan {
         var plan = ChaosRun.Plan(cluster: .init(latchd: latchd), seed: seed)
         plan.seconds = seconds

@@ -1,5 +1,4 @@
 package import Foundation
-import Synchronization
 
 /// One real `latchd` process of a test.
 ///
@@ -30,10 +29,9 @@ package final class NodeProcess: Sendable {
         environment["SWIFT_BACKTRACE"] = "enable=no"
         environment.merge(added) { _, new in new }
         process.environment = environment
-        try process.run()
+        try AtExit.start(process)
         self.process = process
         self.log = log
-        AtExit.kill(process.processIdentifier)
     }
 
     package var pid: Int32 { process.processIdentifier }
@@ -62,36 +60,5 @@ package final class NodeProcess: Sendable {
     /// Everything the process has written.
     package var output: String {
         (try? String(contentsOf: log, encoding: .utf8)) ?? ""
-    }
-}
-
-/// What must not outlive the test process, however it exits: processes and folders.
-enum AtExit {
-    private struct Remains {
-        var pids: Set<Int32> = []
-        var folders: [URL] = []
-    }
-
-    private static let remains = Mutex(Remains())
-    private static let registration: Void = {
-        atexit {
-            let remains = AtExit.remains.withLock { $0 }
-            for pid in remains.pids { Foundation.kill(pid, SIGKILL) }
-            for folder in remains.folders { try? FileManager.default.removeItem(at: folder) }
-        }
-    }()
-
-    static func kill(_ pid: Int32) {
-        _ = registration
-        remains.withLock { _ = $0.pids.insert(pid) }
-    }
-
-    static func forget(_ pid: Int32) {
-        remains.withLock { _ = $0.pids.remove(pid) }
-    }
-
-    static func remove(_ folder: URL) {
-        _ = registration
-        remains.withLock { $0.folders.append(folder) }
     }
 }

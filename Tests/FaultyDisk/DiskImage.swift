@@ -79,7 +79,9 @@ package struct DiskImage: Sendable {
     /// fsync: of a directory, its names; of a file, its bytes but not its name.
     mutating func synchronize(_ file: Int, path: String) {
         guard files[file].isDirectory else {
-            files[file].durable = files[file].content
+            // What an earlier failed sync lost stays lost, although processes read it: its pages
+            // count as clean (D2).
+            for change in files[file].unsynced { Self.apply(change, to: &files[file].durable) }
             files[file].unsynced = []
             return
         }

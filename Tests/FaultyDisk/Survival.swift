@@ -25,7 +25,8 @@ package enum Survival: Sendable, CaseIterable {
         guard !file.unsynced.isEmpty else { return content }
         switch self {
         case .nothing: break
-        case .everything: content = file.content
+        case .everything:
+            for change in file.unsynced { DiskImage.apply(change, to: &content) }
         case .beginning: applyBeginning(of: file.unsynced, to: &content, random: &random)
         case .writes:
             for change in chosen(from: file.unsynced, random: &random) {

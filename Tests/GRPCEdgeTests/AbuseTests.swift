@@ -42,7 +42,8 @@ extension GRPCEdgeTests {
         }
 
         @Test(
-            "other clients are served during a flood, and memory stays", arguments: Flood.allCases)
+            "a flood ends with GOAWAY, ENHANCE_YOUR_CALM (RFC 9113 §7); others are served meanwhile",
+            arguments: Flood.allCases)
         func flood(_ flood: Flood) async throws {
             try await withServer { test in
                 let honest = try HTTP2Client(port: test.port)
@@ -57,7 +58,15 @@ extension GRPCEdgeTests {
                     guard isTaken else { break }
                 }
                 peer.receive()
-                if flood != .largeHeaders { try peer.waitForClose() }
+                if flood == .largeHeaders {
+                    #expect(peer.goAwayCodes.isEmpty, "only streams are reset")
+                } else {
+                    try peer.waitForClose()
+                    #expect(peer.goAwayCodes == [RawPeer.enhanceYourCalm])
+                }
+                // The first client's connection has outlived it, and a new one is taken.
+                #expect(try honest.call("/t.T/Echo", [3]).messages == [[3]])
+                try test.expectServes()
                 #expect(test.service.opened == test.service.cancelled)
                 #expect(residentBytes() - before < 64 << 20)
             }

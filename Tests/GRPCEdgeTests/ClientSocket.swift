@@ -16,6 +16,8 @@ final class ClientSocket {
     private let descriptor: Int32
     /// The peer closed or reset the connection.
     private(set) var isClosed = false
+    /// All that the server sent before it closed has been read.
+    private(set) var isReadOver = false
 
     /// Connects; `source` is the last byte of the own address, 127.0.0.x.
     init(port: Int, source: UInt32? = nil) throws {
@@ -79,10 +81,13 @@ final class ClientSocket {
 
     /// Reads what is there now.
     func readSome() -> [UInt8] {
-        guard !isClosed else { return [] }
+        guard !isReadOver else { return [] }
         var buffer = [UInt8](repeating: 0, count: 64 << 10)
         let count = recv(descriptor, &buffer, buffer.count, 0)
-        if count == 0 || (count < 0 && errno != EAGAIN && errno != EWOULDBLOCK) { isClosed = true }
+        if count == 0 || (count < 0 && errno != EAGAIN && errno != EWOULDBLOCK) {
+            isClosed = true
+            isReadOver = true
+        }
         return Array(buffer.prefix(max(count, 0)))
     }
 }

@@ -183,6 +183,7 @@ extension GRPCEdgeTests {
                 peer.send(
                     RawPeer.frame(1, flags: 0, stream: 1, RawPeer.requestBlock("/t.T/Echo")))
                 try peer.waitForClose()
+                #expect(peer.goAwayCodes == [RawPeer.enhanceYourCalm])
                 let client = try HTTP2Client(port: test.port)
                 let id = client.open("/t.T/Echo")
                 client.sendRaw([0, 0], on: id)
@@ -256,7 +257,10 @@ extension GRPCEdgeTests {
                     for number in 0..<1000 { bytes += frame(burst * 1000 + number) }
                     guard peer.send(bytes, reads: reads) else { break }
                 }
-                if reads { try peer.waitForClose() }
+                if reads {
+                    try peer.waitForClose()
+                    #expect(peer.goAwayCodes == [RawPeer.enhanceYourCalm])
+                }
                 try eventually("the server let go") { test.server.openConnections == 0 }
                 #expect(test.service.hostileReasons.count == 1)
                 try test.expectServes()

@@ -38,21 +38,33 @@ final class RawPeer {
     func waitForClose(within timeout: Duration = .seconds(10)) throws {
         try eventually("the server closes", within: timeout) {
             received += socket.readSome()
-            return socket.isClosed
+            return socket.isReadOver
         }
     }
 
     /// The types of the frames received so far.
-    var frameTypes: [UInt8] {
-        var types: [UInt8] = []
+    var frameTypes: [UInt8] { frames.map(\.type) }
+
+    /// The error codes of the GOAWAY frames received so far (RFC 9113 §6.8).
+    var goAwayCodes: [UInt32] {
+        frames.filter { $0.type == 7 }.map { frame in
+            frame.payload.dropFirst(4).prefix(4).reduce(0) { $0 << 8 | UInt32($1) }
+        }
+    }
+
+    /// GOAWAY's code for a peer that asks for too much (RFC 9113 §7).
+    static let enhanceYourCalm: UInt32 = 0xB
+
+    private var frames: [(type: UInt8, payload: ArraySlice<UInt8>)] {
+        var frames: [(type: UInt8, payload: ArraySlice<UInt8>)] = []
         var rest = received[...]
         while rest.count >= 9 {
             let start = rest.startIndex
             let length = Int(rest[start]) << 16 | Int(rest[start + 1]) << 8 | Int(rest[start + 2])
-            types.append(rest[start + 3])
+            frames.append((rest[start + 3], rest.dropFirst(9).prefix(length)))
             rest = rest.dropFirst(9 + length)
         }
-        return types
+        return frames
     }
 
     /// One frame (RFC 9113 §4.1).

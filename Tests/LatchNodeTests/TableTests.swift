@@ -77,7 +77,8 @@ struct CallTableTests {
 
     @Test("after a lost link only commands that may be applied twice are sent again")
     func lostLinkRepeatsWhatIsRepeatable() {
-        var table = table([join, open, .deletePrimitive(primitive)])
+        let unsequenced = Command.latch(primitive, 1, requestID: 0, participant: "p")
+        var table = table([join, open, .deletePrimitive(primitive), unsequenced])
         _ = take(&table, 3)
         table.requeueRepeatable(of: Term(3))
         #expect(take(&table, 3) == [100])

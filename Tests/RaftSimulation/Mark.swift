@@ -33,7 +33,7 @@ package enum Mark: Int, CaseIterable, Sendable {
     // Network
     case lostFrame, duplicatedFrame, stragglingFrame, linkDown, linkUp
     case linkTimedOut, unreachablePeer, falseEvidence, bufferFull, stalledFrames, bridge
-    case isolated, deaf, mute, split, flapped, ambushed, partitionedLeader
+    case isolated, stranded, deaf, mute, split, flapped, ambushed, partitionedLeader
     case staleFrameAfterReconnect, isolatedLeader, halfIsolatedLeader, heldMessages
     case lateReply, lateReplyBeyondMatch
     // Calls

@@ -105,17 +105,15 @@ final class SimulatedClient {
                 from: simulation.options.clients.sessionTimeoutMilliseconds)
             return .command(.openSession(name, timeoutMilliseconds: timeoutMilliseconds))
         }
-        switch simulation.generator.below(100) {
+        let wish = simulation.generator.below(100)
+        let mayLeave = simulation.generator.happens(
+            permille: simulation.options.clients.leavePermille)
+        switch wish {
+        case 84..<97 where !mayLeave: return renewal(of: session)
         case 0..<36: return renewal(of: session)
-        case 36..<62: return latch(session)
-        case 62..<66:
-            simulation.mark(.unsequenced)
-            return .command(.latch(name, session, requestID: 0, participant: "u\(number)"))
+        case 36..<66: return latch(session)
         case 66..<74:
-            let stream = takeRequestID()
-            streams[stream] = ClientStream(
-                seen: simulation.generator.happens(permille: 500) ? session : 0)
-            tendStreams()
+            openStream(session)
             return renewal(of: session)
         case 74..<82:
             let isBehind = simulation.generator.happens(permille: 200)
@@ -136,7 +134,18 @@ final class SimulatedClient {
         }
     }
 
+    private func openStream(_ session: SessionID) {
+        let stream = takeRequestID()
+        streams[stream] = ClientStream(
+            seen: simulation.generator.happens(permille: 500) ? session : 0)
+        tendStreams()
+    }
+
     private func latch(_ session: SessionID) -> Request {
+        if simulation.generator.happens(permille: simulation.options.clients.unsequencedPermille) {
+            simulation.mark(.unsequenced)
+            return .command(.latch(name, session, requestID: 0, participant: "u\(number)"))
+        }
         let isShared = simulation.generator.happens(permille: 100)
         if isShared { simulation.mark(.sharedName) }
         let participant = isShared ? "shared" : "p\(number)-\(session)"
@@ -318,6 +327,9 @@ final class SimulatedClient {
             self.session = session
             simulation.mark(.openedSession)
             confirm(open)
+            if simulation.generator.happens(permille: simulation.options.clients.watchPermille) {
+                openStream(session)
+            }
         case .closed:
             forgetSession()
         case .latched, .refused(.alreadyAcknowledged), .refused(.gap), .refused(.requestMismatch),

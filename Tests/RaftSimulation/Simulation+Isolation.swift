@@ -1,15 +1,14 @@
 import LatchNode
 import RaftCore
 
-// A leader alone: it is cut off for longer than an election takes, and some clients stay with it.
+// A server alone, for longer than an election takes, and some clients stay with it.
 
 extension Simulation {
     /// Cuts a leader off for two to eight election timeouts: from everybody, or only from what it
     /// should hear, or only from those who should hear it. Other faults of the network wait.
     func isolate(_ process: SimulatedProcess) {
         guard processes.count > 1 else { return }
-        let timeout = options.settings.electionTimeoutMilliseconds.upperBound
-        let length = generator.draw(from: (2 * timeout)...(8 * timeout))
+        let length = lengthOfIsolation()
         let way = generator.below(4)
         let (losesInward, losesOutward) = (way != 3, way != 2)
         network.healCuts()
@@ -26,6 +25,42 @@ extension Simulation {
                 + "is heard: \(!losesOutward)")
         stick(to: process, for: length)
         healNetwork(after: length)
+    }
+
+    /// Waits until a follower serves streams, and cuts it off, so that a snapshot may overtake it:
+    /// its subscribers stay and must learn of what they missed. Nothing else goes wrong meanwhile.
+    func strand() {
+        guard !isStrandAwaited else { return }
+        isStrandAwaited = true
+        strandWhenServing()
+    }
+
+    private func strandWhenServing() {
+        guard !areFaultsOver else { return }
+        let serving = processes.filter {
+            $0.isRunning && !isLeader($0) && ($0.node?.status.subscribers ?? 0) > 0
+        }
+        guard !serving.isEmpty, processes.contains(where: isLeader), now >= isolationEnd else {
+            return time.after(10) { [self] in strandWhenServing() }
+        }
+        isStrandAwaited = false
+        let process = generator.pick(serving)
+        let length = lengthOfIsolation()
+        mark(.stranded)
+        network.healCuts()
+        for other in processes.indices where other != process.position {
+            network.cut(from: process.position, to: other)
+            network.cut(from: other, to: process.position)
+        }
+        isolationEnd = now + length
+        calmEnd = now + length
+        trace.note("the network strands \(process.id) for \(length) ms")
+        healNetwork(after: length)
+    }
+
+    private func lengthOfIsolation() -> UInt64 {
+        let timeout = options.settings.electionTimeoutMilliseconds.upperBound
+        return generator.draw(from: (2 * timeout)...(8 * timeout))
     }
 
     /// A share of the clients knows only `process` for a while, and reads there in haste; the

@@ -9,12 +9,12 @@ import RaftCore
 extension Simulation {
     private enum Fault: CaseIterable {
         case crash, crashAll, crashAtDisk, pause, partition, flap, slowDisk, falseEvidence, retire
-        case isolate, hold
+        case isolate, strand, hold
 
         /// It heals or cuts links, and so would end an isolation early.
         var isOfLinks: Bool {
             switch self {
-            case .partition, .flap, .isolate: true
+            case .partition, .flap, .isolate, .strand: true
             case .crash, .crashAll, .crashAtDisk, .pause, .slowDisk, .falseEvidence, .retire,
                 .hold:
                 false
@@ -34,6 +34,7 @@ extension Simulation {
         case .falseEvidence: options.nemesis.falseEvidence
         case .retire: options.nemesis.retire
         case .isolate: options.nemesis.isolate
+        case .strand: options.nemesis.strand
         case .hold: options.nemesis.hold
         }
     }
@@ -51,7 +52,7 @@ extension Simulation {
         let bag = Fault.allCases.flatMap { Array(repeating: $0, count: weight(of: $0)) }
         guard !bag.isEmpty else { return }
         let fault = generator.pick(bag)
-        if now < isolationEnd, fault.isOfLinks { return }
+        if now < calmEnd || (now < isolationEnd && fault.isOfLinks) { return }
         switch fault {
         case .crash: crash(victim(), survivors: nil)
         case .crashAll:
@@ -65,6 +66,7 @@ extension Simulation {
         case .falseEvidence: lie()
         case .retire: retire(victim())
         case .isolate: isolate(processes.first(where: isLeader) ?? victim())
+        case .strand: strand()
         case .hold: beginHold(at: victim())
         }
     }
@@ -201,7 +203,6 @@ extension Simulation {
 
     private func partition(for length: UInt64) {
         guard processes.count > 1 else { return }
-        if generator.happens(permille: 400), strand(for: length) { return }
         let (words, mark) = network.partition(&generator)
         self.mark(mark)
         if let leader = processes.first(where: isLeader),
@@ -211,24 +212,6 @@ extension Simulation {
         }
         trace.note("the network \(words)")
         healNetwork(after: length)
-    }
-
-    /// Cuts off a follower that serves streams, so that a snapshot may overtake it: its subscribers
-    /// stay and must learn of what they missed. False if there is none.
-    private func strand(for length: UInt64) -> Bool {
-        let serving = processes.filter {
-            $0.isRunning && !isLeader($0) && ($0.node?.status.subscribers ?? 0) > 0
-        }
-        guard !serving.isEmpty else { return false }
-        let process = generator.pick(serving)
-        mark(.isolated)
-        for other in processes.indices where other != process.position {
-            network.cut(from: process.position, to: other)
-            network.cut(from: other, to: process.position)
-        }
-        trace.note("the network strands \(process.id)")
-        healNetwork(after: length)
-        return true
     }
 
     /// One link goes on and off, about as often as elections time out.

@@ -184,6 +184,7 @@ extension Simulation {
             machine.encodeSnapshot() == snapshot.data && machine.lastApplied == index.rawValue,
             "I22 snapshots", "that of \(process.id) at \(index) changes when it is read")
         try observer.noteDigest(machine.digest, at: index, of: process.id)
+        try truth.noteRestored(machine)
     }
 
     /// Makes the oldest `count` writes durable, and returns the id of the last.

@@ -29,8 +29,10 @@ package final class Simulation: @unchecked Sendable {
     var judgement = Judgement()
     /// Messages that are kept back.
     var hold = Hold()
-    /// Until then a leader is left alone.
+    /// Until then a server is cut off, and other faults of the network wait; or all faults do.
     var isolationEnd: UInt64 = 0
+    var calmEnd: UInt64 = 0
+    var isStrandAwaited = false
     var areFaultsOver = false
     var areClientsStopped = false
     package internal(set) var history = History()

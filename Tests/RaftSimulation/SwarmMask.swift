@@ -8,7 +8,7 @@ package struct SwarmMask: Sendable, Equatable, CustomStringConvertible {
         case loss, duplication, straggling, reordering, delay, crash, crashAll, crashAtDisk
         case failDisk, pause, partition, flap, slowDisk, lies, retire, ambush, drift, slowTurns
         case lostReplies, reconnects, tinyLimits, tinyRaft, snapshots, tinyQueues, isolate
-        case hold, sticking
+        case strand, hold, sticking
     }
 
     package var parts: Set<Part> = []
@@ -66,6 +66,7 @@ extension SwarmOptions {
         case .lies: nemesis.falseEvidence = 0
         case .retire: nemesis.retire = 0
         case .isolate: nemesis.isolate = 0
+        case .strand: nemesis.strand = 0
         case .hold: nemesis.hold = 0
         case .sticking: clients.stickyPermille = 0
         case .ambush: nemesis.ambushPermille = 0

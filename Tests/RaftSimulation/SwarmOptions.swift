@@ -33,6 +33,7 @@ package struct SwarmOptions: Sendable {
         package var falseEvidence = 0
         package var retire = 0
         package var isolate = 0
+        package var strand = 0
         package var hold = 0
         /// How often a new leader is struck at once.
         package var ambushPermille: UInt64 = 0
@@ -47,6 +48,13 @@ package struct SwarmOptions: Sendable {
         package var lostReplyPermille: UInt64 = 50
         package var reconnectPermille: UInt64 = 50
         package var latchNames = 2
+        /// How willing clients are to close, to delete or to fall silent. Where they are not, their
+        /// streams last, and fall behind when a node does.
+        package var leavePermille: UInt64 = 1_000
+        /// How many joins carry no request id (Q4).
+        package var unsequencedPermille: UInt64 = 100
+        /// How many open a stream as soon as they have a session.
+        package var watchPermille: UInt64 = 0
         /// How often a client reads beside its calls, at each tick.
         package var readPermille: UInt64 = 150
         /// How many of the clients stay with a server that is cut off.
@@ -143,6 +151,7 @@ package struct SwarmOptions: Sendable {
         nemesis.ambushPermille = generator.pick([0, 0, 300, 800])
         nemesis.retire = generator.pick([0, 0, 1, 2])
         nemesis.isolate = generator.pick([0, 1, 2])
+        nemesis.strand = generator.pick([0, 1, 2])
         nemesis.hold = network.isStream ? 0 : generator.pick([0, 1, 2])
         nemesis.pauseBetweenMilliseconds = generator.pick([20...120, 50...300, 200...900])
     }
@@ -155,6 +164,9 @@ package struct SwarmOptions: Sendable {
         clients.lostReplyPermille = generator.pick([0, 50, 200])
         clients.reconnectPermille = generator.pick([0, 30, 150])
         clients.latchNames = generator.pick([1, 2, 3])
+        clients.leavePermille = generator.pick([1_000, 1_000, 50])
+        clients.watchPermille = generator.pick([0, 300, 900])
+        clients.unsequencedPermille = generator.pick([0, 100, 500])
         clients.readPermille = generator.pick([50, 150, 500])
         clients.stickyPermille = generator.pick([0, 400, 700])
     }

@@ -5,6 +5,7 @@ import RaftCore
 /// reach. What nodes hold, answer and stream is compared with it.
 struct Truth {
     private(set) var machine: LatchMachine
+    private var restored = RestoredMachines()
     var latches = LatchObserver()
     /// Every frame that each stream ever had, from response id 1 on (I17).
     private(set) var frames: [StreamKey: [Frame]] = [:]
@@ -30,6 +31,7 @@ struct Truth {
         let index = entry.index.rawValue
         guard !entry.payload.isEmpty else {
             machine.skip(to: index)
+            try restored.apply(nil, digest: machine.digest)
             return nil
         }
         let record: LogRecord
@@ -44,13 +46,19 @@ struct Truth {
         try latches.note(record, at: index, outcomes: outcomes, machine: machine, now: now)
         for outcome in outcomes { try noteFrames(outcome) }
         for name in SimulatedClient.names { noteState(of: name, at: index) }
+        try restored.apply(record, digest: machine.digest)
         return (record, outcomes)
+    }
+
+    /// A snapshot of a node gives this machine: from now on it must do what the true one does.
+    mutating func noteRestored(_ machine: LatchMachine) throws(Violation) {
+        try restored.add(machine, digest: self.machine.digest)
     }
 
     /// I12: a call that must not be repeated stands in the log once, whatever became of the links.
     private mutating func noteOnce(_ record: LogRecord, at index: UInt64) throws(Violation) {
         switch record.command {
-        case .openSession, .deletePrimitive:
+        case .openSession, .deletePrimitive, .latch(_, _, requestID: 0, _):
             let name = CallName(origin: record.origin, number: record.number)
             try require(
                 once.insert(name).inserted, "I12 exactly once",

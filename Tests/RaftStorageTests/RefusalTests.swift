@@ -231,6 +231,9 @@ struct RefusalTests {
         ("UPDATE state SET voted_for = 2", isDamagedRow("state")),
         ("UPDATE state SET voted_for = 99999999", isDamagedRow("state")),
         ("UPDATE state SET last_index = -1", isDamagedRow("state")),
+        // Nobody looked at the id: the next write added a second row, and the next start failed.
+        ("UPDATE state SET id = 3", isDamagedRow("state")),
+        ("UPDATE snapshot SET id = 3", isDamagedRow("snapshot")),
         ("UPDATE identity SET members = 'x'", isDamagedRow("identity")),
         ("UPDATE log SET entries = x'00'", isDamagedRow("log")),
         ("UPDATE log SET last_index = 9", isDamagedRow("log")),

@@ -25,6 +25,7 @@ package actor ChaosCluster {
     package nonisolated let net = FaultNet()
     package nonisolated let shim: Shim?
     private let settings: Settings
+    private let binary: URL
     private var advertisedPeers: [Int: Int] = [:]
     private var advertisedClients: [Int: Int] = [:]
     private var ownPeers: [Int: Int] = [:]
@@ -40,8 +41,14 @@ package actor ChaosCluster {
         folder = FileManager.default.temporaryDirectory.appendingPathComponent(
             "latchd-chaos-\(UUID().uuidString)")
         try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+        AtExit.remove(folder)
+        // A copy: the binary may be built again while the run lasts, and a cluster of two versions
+        // is another test.
+        binary = folder.appendingPathComponent("latchd")
+        try FileManager.default.copyItem(at: settings.latchd.resolvingSymlinksInPath(), to: binary)
         ids = Array(1...settings.size)
-        shim = Shim.compile(in: folder)
+        let compiled = Shim.compile(in: folder)
+        shim = compiled?.isLoaded(by: binary) == true ? compiled : nil
         let ports = try await FreePorts.take(2 * settings.size)
         for (position, id) in ids.enumerated() {
             let (peer, client) = (ports[2 * position], ports[2 * position + 1])
@@ -85,14 +92,16 @@ package actor ChaosCluster {
             environment = shim.environment(orders: ordersFile(of: id))
         }
         processes[id] = try NodeProcess(
-            binary: settings.latchd,
+            binary: binary,
             arguments: ["--config", file.path] + (isFirst ? ["--bootstrap"] : []),
             log: folder.appendingPathComponent("node\(id).log"), environment: environment)
     }
 
     private func configuration(of id: Int) -> String {
         let data = folder.appendingPathComponent("data\(id)").path
-        var text = "cluster: chaos\nnode: \(id)\ndata: \(data)\nmembers:\n"
+        // In quotes: a temporary folder may have any name.
+        let quoted = data.replacing("\\", with: "\\\\").replacing("\"", with: "\\\"")
+        var text = "cluster: chaos\nnode: \(id)\ndata: \"\(quoted)\"\nmembers:\n"
         for member in ids {
             text += "  - {id: \(member), peer: \"127.0.0.1:\(advertisedPeers[member] ?? 0)\", "
             text += "client: \"127.0.0.1:\(advertisedClients[member] ?? 0)\"}\n"
@@ -165,6 +174,15 @@ package actor ChaosCluster {
         return true
     }
 
+    /// Whether a sync of this node has failed since ``forgetFailedSync(of:)``.
+    package func hasFailedSync(_ id: Int) -> Bool {
+        shim?.hasFailedSync(orders: ordersFile(of: id)) ?? false
+    }
+
+    package func forgetFailedSync(of id: Int) {
+        shim?.forgetFailedSync(orders: ordersFile(of: id))
+    }
+
     private func prepareDisks() {
         guard let megabytes = settings.smallDiskMegabytes, let id = ids.last else { return }
         let data = folder.appendingPathComponent("data\(id)")
@@ -185,6 +203,7 @@ package actor ChaosCluster {
     package var ownEndpoints: [String] { ids.map { ownEndpoint(of: $0) } }
 
     package func keepLogs(in keep: URL) {
+        try? FileManager.default.createDirectory(at: keep, withIntermediateDirectories: true)
         for id in ids {
             let log = folder.appendingPathComponent("node\(id).log")
             try? FileManager.default.copyItem(

@@ -9,16 +9,21 @@ package struct ChaosReport: Sendable, CustomStringConvertible {
     package let done: [FaultKind: Int]
     package let killCycles: Int
     package let skipped: [String]
+    /// How often a failing or full disk ended its node.
+    package let diskEnds: Int
     package let elections: Int
     package let terms: UInt64
     package let verdict: Verdict
     package let checking: Duration
+    package let selfCheck: SelfCheck
     /// Broken promises that the history does not show.
     package let problems: [String]
 
-    /// Nothing is broken, and at most one partition in a thousand is undecided.
+    /// Nothing is broken, the checker accuses what is damaged, and less than one partition in a
+    /// thousand is undecided.
     package var isGood: Bool {
-        switch verdict {
+        guard selfCheck.missed.isEmpty else { return false }
+        return switch verdict {
         case .linearizable: problems.isEmpty
         case .violation: false
         case .undecided(_, let statistics):
@@ -32,18 +37,26 @@ package struct ChaosReport: Sendable, CustomStringConvertible {
 
     package var description: String {
         var lines = [
-            "seed \(seed): \(isGood ? "GOOD" : "BAD")",
+            "seed \(seed): \(isGood ? "GOOD" : "BAD")"
+                + (skipped.isEmpty ? "" : ", WITHOUT \(skipped.count) kinds of faults: see below"),
             "  operations \(figures.operations), acknowledged \(figures.acknowledged)"
-                + " (\(acknowledgedPerSecond)/s), unknown outcome \(Self.share(figures.unknown, figures.operations)),"
+                + " (\(acknowledgedPerSecond)/s), unknown outcome"
+                + " \(Self.share(figures.unknown, figures.operations)),"
                 + " refused \(Self.share(figures.refused, figures.operations))",
             "  elections \(elections), highest term \(terms), longest silence"
                 + " \(figures.longestSilenceMilliseconds) ms",
             "  history: \(Self.text(verdict)), checked in \(Int(checking / .seconds(1))) s",
         ]
+        lines.append("  \(selfCheck)")
         if killCycles > 0 { lines.append("  kill -9 cycles: \(killCycles)") }
         let faults = done.sorted { $0.key.rawValue < $1.key.rawValue }
             .map { "\($0.key.rawValue) \($0.value)" }
         if !faults.isEmpty { lines.append("  faults: " + faults.joined(separator: ", ")) }
+        let diskFaults = (done[.failSync] ?? 0) + (done[.fullDisk] ?? 0)
+        if diskFaults > 0 {
+            lines.append(
+                "  failing and full disks: \(diskFaults), of which \(diskEnds) ended the node")
+        }
         lines += skipped.map { "  " + $0 }
         lines += problems.map { "  PROBLEM: " + $0 }
         if case .violation(let report) = verdict { lines.append("\(report)") }

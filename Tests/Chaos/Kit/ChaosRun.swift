@@ -43,9 +43,6 @@ package struct ChaosRun: Sendable {
 
     private func run() async throws -> ChaosReport {
         let keep = plan.keep.map { $0.appendingPathComponent("seed-\(plan.seed)") }
-        if let keep {
-            try FileManager.default.createDirectory(at: keep, withIntermediateDirectories: true)
-        }
         var settings = plan.cluster
         if plan.kinds.contains(.fullDisk), plan.kills == nil { settings.smallDiskMegabytes = 64 }
         return try await ChaosCluster.with(settings, keep: keep) { cluster in
@@ -69,8 +66,6 @@ package struct ChaosRun: Sendable {
             if !report.isGood, let keep {
                 try save(report, in: keep)
                 await cluster.keepLogs(in: keep)
-            } else if let keep {
-                try? FileManager.default.removeItem(at: keep)
             }
             return report
         }
@@ -88,10 +83,16 @@ package struct ChaosRun: Sendable {
             }
             timeline.note("clients: at work")
             var cycles = 0
-            if let kills = plan.kills {
-                cycles = try await nemesis.killCycles(kills, recorder)
-            } else {
-                try await nemesis.run(until: .now + .seconds(plan.seconds))
+            do {
+                if let kills = plan.kills {
+                    try await nemesis.killCycles(kills, recorder) { cycles = $0 }
+                } else {
+                    try await nemesis.run(until: .now + .seconds(plan.seconds))
+                }
+            } catch {
+                // The run ends early, but what was recorded until then is judged.
+                timeline.note("VIOLATION: \(error)")
+                problems.append("liveness: \(error)")
             }
             try await nemesis.heal()
             let before = recorder.acknowledged
@@ -114,7 +115,9 @@ package struct ChaosRun: Sendable {
         let hasSmallDisk = await !cluster.nodesWithSmallDisks.isEmpty
         for kind in kinds {
             if kind.needsShim, cluster.shim == nil {
-                skipped.append("skipped: \(kind.rawValue) needs a C compiler (cc)")
+                skipped.append(
+                    "skipped: \(kind.rawValue) needs a C compiler (cc), and a latchd that loads"
+                        + " what it makes")
             } else if kind == .fullDisk, !hasSmallDisk {
                 skipped.append("skipped: \(kind.rawValue) needs root, to mount a tmpfs")
             } else {
@@ -131,14 +134,17 @@ package struct ChaosRun: Sendable {
         let began = ContinuousClock.now
         let budget = Budget(expiryTolerance: plan.expiryTolerance)
         let verdict = HistoryChecker.check(recorder.history, budget: budget)
+        let checking = ContinuousClock.now - began
         return ChaosReport(
             seed: plan.seed, figures: recorder.figures, working: working, done: nemesis.done,
-            killCycles: cycles, skipped: skipped, elections: observer.elections,
-            terms: observer.highestTerm, verdict: verdict, checking: ContinuousClock.now - began,
-            problems: problems)
+            killCycles: cycles, skipped: skipped, diskEnds: nemesis.diskEnds,
+            elections: observer.elections, terms: observer.highestTerm, verdict: verdict,
+            checking: checking,
+            selfCheck: SelfCheck(of: recorder.history, budget: budget), problems: problems)
     }
 
     private func save(_ report: ChaosReport, in folder: URL) throws {
+        try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
         let history = HistoryText.encode(recorder.history)
         for (name, text) in [
             ("history.txt", history), ("timeline.txt", timeline.text),

@@ -194,8 +194,12 @@ extension Nemesis {
         let id = someNode()
         await cluster.expectEnd(of: id)
         say(.failSync, "node \(id)")
+        await cluster.forgetFailedSync(of: id)
         try await cluster.order(id) { $0.failsSync = true }
         try await endsBecauseOfDisk(id)
+        if await cluster.isRunning(id), await cluster.hasFailedSync(id) {
+            observer.note(violation: "node \(id) goes on although a sync failed (D1)")
+        }
         try await cluster.order(id) { $0.failsSync = false }
         if await !cluster.isRunning(id) { try await cluster.start(id) }
     }
@@ -218,6 +222,7 @@ extension Nemesis {
         }
         let running = await cluster.isRunning(id)
         if running { await cluster.expectLife(of: id) }
+        if !running { countEffect() }
         timeline.note("nemesis: node \(id) \(running ? "still runs" : "ended")")
     }
 

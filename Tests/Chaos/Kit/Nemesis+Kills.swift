@@ -4,8 +4,12 @@ import LatchAPI
 
 extension Nemesis {
     /// Cycles of kill -9: a node dies under load, comes back and is caught up before the next.
-    /// Each tenth cycle kills all nodes, each seventh two. Returns how many were done.
-    func killCycles(_ count: Int, _ recorder: Recorder) async throws -> Int {
+    /// Each tenth cycle kills all nodes, each seventh two.
+    ///
+    /// - Parameter done: told the number of each cycle that is over.
+    func killCycles(
+        _ count: Int, _ recorder: Recorder, done: (Int) -> Void
+    ) async throws {
         for cycle in 1...max(1, count) {
             let victims =
                 cycle % 10 == 0
@@ -24,8 +28,8 @@ extension Nemesis {
             _ = try await eventually("progress after cycle \(cycle)", within: 20) {
                 recorder.acknowledged >= goal ? true : nil
             }
+            done(cycle)
         }
-        return count
     }
 
     private func ready(_ id: Int) async throws {

@@ -9,7 +9,7 @@ package final class Nemesis: Sendable {
     let observer: Observer
     let timeline: Timeline
     private let kinds: [FaultKind]
-    private let state: Mutex<(chance: SplitMix, done: [FaultKind: Int])>
+    private let state: Mutex<(chance: SplitMix, done: [FaultKind: Int], diskEnds: Int)>
 
     /// Election timeout T, in milliseconds.
     let electionTimeout: Int
@@ -23,11 +23,15 @@ package final class Nemesis: Sendable {
         self.timeline = timeline
         self.kinds = kinds
         self.electionTimeout = electionTimeout
-        state = Mutex((SplitMix(seed: seed ^ 0x4E65_6D65), [:]))
+        state = Mutex((SplitMix(seed: seed ^ 0x4E65_6D65), [:], 0))
     }
 
     /// How often each kind was done.
     package var done: [FaultKind: Int] { state.withLock { $0.done } }
+
+    /// How often a failing or full disk ended its node.
+    package var diskEnds: Int { state.withLock { $0.diskEnds } }
+    func countEffect() { state.withLock { $0.diskEnds += 1 } }
 
     /// Every kind once in drawn order, then drawn ones, until the time is over.
     package func run(until end: ContinuousClock.Instant) async throws {

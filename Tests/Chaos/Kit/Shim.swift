@@ -5,7 +5,8 @@ package import Foundation
 package struct Shim: Sendable {
     package let library: URL
 
-    /// Nil where there is no C compiler, or it does not make the library.
+    /// Nil where there is no C compiler, or it does not make the library, or a process does not
+    /// load it.
     package static func compile(in folder: URL) -> Shim? {
         let source = folder.appendingPathComponent("shim.c")
         let library = folder.appendingPathComponent("shim.so")
@@ -21,7 +22,32 @@ package struct Shim: Sendable {
         compiler.standardError = FileHandle.nullDevice
         guard (try? compiler.run()) != nil else { return nil }
         compiler.waitUntilExit()
-        return compiler.terminationStatus == 0 ? Shim(library: library) : nil
+        guard compiler.terminationStatus == 0 else { return nil }
+        return Shim(library: library)
+    }
+
+    /// Whether `binary` loads the library: a static one does not, nor one with privileges.
+    func isLoaded(by binary: URL) -> Bool {
+        let orders = library.deletingLastPathComponent().appendingPathComponent("probe")
+        let probe = Process()
+        probe.executableURL = binary
+        probe.arguments = ["--version"]
+        probe.environment = ProcessInfo.processInfo.environment
+            .merging(environment(orders: orders)) { _, new in new }
+        probe.standardOutput = FileHandle.nullDevice
+        probe.standardError = FileHandle.nullDevice
+        guard (try? probe.run()) != nil else { return false }
+        probe.waitUntilExit()
+        return FileManager.default.fileExists(atPath: orders.path + ".loaded")
+    }
+
+    /// Whether a sync of the process with these orders has failed since that was last forgotten.
+    func hasFailedSync(orders file: URL) -> Bool {
+        FileManager.default.fileExists(atPath: file.path + ".failed")
+    }
+
+    func forgetFailedSync(orders file: URL) {
+        try? FileManager.default.removeItem(atPath: file.path + ".failed")
     }
 
     /// What a process does from now on.
@@ -39,7 +65,14 @@ package struct Shim: Sendable {
     }
 
     package func environment(orders file: URL) -> [String: String] {
-        ["LD_PRELOAD": library.path, "LATCHD_SHIM_ORDERS": file.path]
+        // LD_PRELOAD has no way to write a space, which LD_LIBRARY_PATH allows in a folder's name.
+        let own = library.deletingLastPathComponent().path
+        let others = ProcessInfo.processInfo.environment["LD_LIBRARY_PATH"].map { ":" + $0 } ?? ""
+        return [
+            "LD_PRELOAD": library.lastPathComponent,
+            "LD_LIBRARY_PATH": own + others,
+            "LATCHD_SHIM_ORDERS": file.path,
+        ]
     }
 
     /// Whole or not at all: the process reads the file while it is written.
@@ -88,11 +121,23 @@ package struct Shim: Sendable {
             atomic_store(&offset_ms, offset);
         }
 
+        static void leave_mark(const char *suffix) {
+            const char *path = getenv("LATCHD_SHIM_ORDERS");
+            char name[4096];
+            if (!path) return;
+            if (snprintf(name, sizeof name, "%s%s", path, suffix) >= (int)sizeof name) return;
+            int file = open(name, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+            if (file >= 0) close(file);
+        }
+
+        __attribute__((constructor)) static void loaded(void) { leave_mark(".loaded"); }
+
         static int hindered(void) {
             read_orders();
             long delay = atomic_load(&delay_ms);
             if (delay > 0) usleep((useconds_t)delay * 1000);
             if (!atomic_load(&fails)) return 0;
+            leave_mark(".failed");
             errno = EIO;
             return 1;
         }

@@ -1,3 +1,4 @@
+import ClusterHarness
 import Foundation
 
 /// A file system of a few megabytes that can be filled: a tmpfs, which only root may mount.
@@ -12,7 +13,14 @@ struct SmallDisk: Sendable {
         let arguments = [
             "mount", "-t", "tmpfs", "-o", "size=\(megabytes)m,mode=0700", "tmpfs", folder.path,
         ]
-        guard run(arguments) else { return nil }
+        let path = folder.path
+        do {
+            try AtExit.make(undo: { unmount(path) }) {
+                guard run(arguments) else { throw HarnessError("\(path) cannot be mounted") }
+            }
+        } catch {
+            return nil
+        }
         return SmallDisk(folder: folder, ballast: folder.appendingPathComponent("ballast"))
     }
 
@@ -31,8 +39,12 @@ struct SmallDisk: Sendable {
 
     func free() { try? FileManager.default.removeItem(at: ballast) }
 
-    func unmount() {
-        if !Self.run(["umount", folder.path]) { _ = Self.run(["umount", "-l", folder.path]) }
+    func unmount() { Self.unmount(folder.path) }
+
+    /// Does nothing where there is no such folder any more.
+    private static func unmount(_ path: String) {
+        guard FileManager.default.fileExists(atPath: path) else { return }
+        if !run(["umount", path]) { _ = run(["umount", "-l", path]) }
     }
 
     private static func run(_ arguments: [String]) -> Bool {

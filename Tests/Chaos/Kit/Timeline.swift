@@ -1,3 +1,4 @@
+import Foundation
 import Synchronization
 
 /// What happened when, one line each, in milliseconds since the run began.
@@ -13,7 +14,10 @@ package final class Timeline: Sendable {
         let time = String(Int(milliseconds))
         let line = String(repeating: " ", count: max(0, 8 - time.count)) + time + "  " + text
         lines.withLock { $0.append(line) }
-        if prints { print(line) }
+        guard prints else { return }
+        print(line)
+        // Also into a file: a long run is looked at while it lasts.
+        fflush(nil)
     }
 
     package var text: String {

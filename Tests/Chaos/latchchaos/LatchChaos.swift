@@ -56,6 +56,7 @@ struct LatchChaos: AsyncParsableCommand {
     }
 
     func run() async throws {
+        Interruption.exitOnSignals()
         let binary = URL(fileURLWithPath: latchd)
         if let topologies {
             let report = try await Topologies.run(
@@ -73,6 +74,8 @@ struct LatchChaos: AsyncParsableCommand {
         plan.keep = URL(fileURLWithPath: keep)
         plan.printsTimeline = verbose
         print("latchchaos: seed \(seed)")
+        // Also into a file: who ends the run early wants to know it.
+        fflush(nil)
         let report = try await ChaosRun.run(plan)
         print(report)
         if !report.isGood { throw ExitCode(1) }

@@ -10,6 +10,7 @@ func fuzzClientRequest(_ input: [UInt8]) throws(FuzzFinding) {
     var reader = InputReader(input)
     let number = reader.byte()
     let bytes = reader.remaining()
+    FuzzWork.countRequests()
     switch number % 12 {
     case 0:
         guard let request = try message(Atomix_Leader_CreateRequest.self, bytes) else { return }

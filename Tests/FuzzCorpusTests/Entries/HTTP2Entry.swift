@@ -182,6 +182,7 @@ private final class HTTP2Harness {
         if channel.isActive { channel.close(promise: nil) }
         loop.run()
         _ = try? channel.finish(acceptAlreadyClosed: true)
+        FuzzWork.countRequests(service.opened)
         if service.opened != service.ended {
             finding = "\(service.opened) calls were opened, \(service.ended) ended"
         }

@@ -8,6 +8,7 @@ func fuzzPeerFrame(_ input: [UInt8]) throws(FuzzFinding) {
     var reader = InputReader(input)
     guard let type = FrameType(rawValue: reader.byte()) else { return }
     let body = reader.remaining()
+    FuzzWork.countFrame()
     switch type {
     case .hello:
         try expectStable(body, type, Hello.decode) { $0.write(to: &$1) }

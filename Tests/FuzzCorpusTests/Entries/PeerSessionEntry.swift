@@ -168,6 +168,7 @@ private final class PeerHarness {
     func sayHello(_ kind: ConnectionKind) {
         var bytes = ByteBuffer()
         sampleHello(kind: kind).write(to: &bytes)
+        FuzzWork.countFrame()
         receive(bytes)
     }
 
@@ -175,6 +176,7 @@ private final class PeerHarness {
         guard let confirmation else { return }
         var bytes = ByteBuffer()
         _ = bytes.writeFrame(.confirm, seal: &seal) { $0.writeInteger(confirmation) }
+        FuzzWork.countFrame()
         receive(bytes)
     }
 
@@ -186,6 +188,7 @@ private final class PeerHarness {
             isSealed ? seal.next(over: $0) : handshakeSeal.next(over: $0)
         }
         bytes.writeInteger(checksum)
+        FuzzWork.countFrame()
         receive(bytes)
     }
 

@@ -37,6 +37,11 @@ let runOne: @convention(c) (UnsafePointer<UInt8>?, Int) -> Int32 = { bytes, coun
     return 0
 }
 
+// libFuzzer ends the process itself.
+atexit {
+    FileHandle.standardError.write(Data("\(FuzzWork.report)\n".utf8))
+}
+
 nonisolated(unsafe) private var fuzzTarget = target
 var count = CommandLine.argc
 var arguments: UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>? = CommandLine.unsafeArgv
