@@ -18,7 +18,8 @@ extension Raft {
             }
             // D20: followers may commit what this server's own disk does not take.
             let waitingBytes = max(leadership.uncommittedBytes, unwrittenBytes)
-            if waitingBytes + bytes > settings.maximumUncommittedBytes {
+            // Where nothing waits one is taken, whatever its size: else it could never come in.
+            if waitingBytes > 0, waitingBytes + bytes > settings.maximumUncommittedBytes {
                 refuse(proposals[position...], because: .overloaded, into: &effects)
                 break
             }

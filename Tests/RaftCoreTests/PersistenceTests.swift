@@ -167,4 +167,21 @@ struct PersistenceTests {
             return
         }
     }
+
+    @Test("a proposal above the bound is taken where nothing waits, and nothing is taken beside it")
+    func largeProposal() throws {
+        var settings = RaftSettings()
+        settings.maximumUncommittedBytes = 100
+        var server = try TestServer.servingLeader(settings: settings)
+        let effects = server.step(
+            .propose([
+                Proposal(id: ProposalID(1), payload: [UInt8](repeating: 7, count: 400)),
+                Proposal(id: ProposalID(2), payload: [7]),
+            ]))
+        let index = LogIndex(server.lastIndex)
+        #expect(
+            effects.proposals.map { $0.result } == [
+                .appended(index, server.raft.currentTerm), .refused(.overloaded),
+            ])
+    }
 }

@@ -53,8 +53,14 @@ final class SimulatedLinks: PeerLinks {
         simulation.noteSend(frame, to: server, by: process)
         guard links.indices.contains(target), target != process.position, links[target].isUp
         else { return false }
-        return simulation.options.network.isStream
+        let isTaken =
+            simulation.options.network.isStream
             ? sendOnStream(frame, to: target) : sendAlone(frame, to: target)
+        guard isTaken else { return false }
+        simulation.check { () throws(Violation) in
+            try process.handedCalls.noteSent(frame, by: process.id)
+        }
+        return true
     }
 
     // MARK: Each frame alone

@@ -53,6 +53,7 @@ final class SimulatedProcess: @unchecked Sendable {
     /// The last term in which a process of this life led.
     var ledTerm = Term.zero
     var readRounds = ReadRounds()
+    var handedCalls = HandedCalls()
 
     init(position: Int, count: Int) {
         heard = Array(repeating: 0, count: count)
@@ -80,6 +81,7 @@ final class SimulatedProcess: @unchecked Sendable {
         lastPersistID = PersistID(0)
         for position in heard.indices { heard[position] = 0 }
         readRounds = ReadRounds()
+        handedCalls = HandedCalls()
         sinks = []
         isRestoring = false
     }

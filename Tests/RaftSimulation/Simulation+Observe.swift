@@ -262,6 +262,7 @@ extension Simulation {
                 noteConfirmation(message, at: process)
                 check { () throws(Violation) in try checkLateReply(message, to: process) }
             }
+            process.handedCalls.noteReceived(frame)
             links.onEvent(.received(frame, from: sender))
             if generator.happens(permille: 600) { return links.onEvent(.batchEnded) }
             guard !process.isBatchOpen else { return }

@@ -57,15 +57,11 @@ struct Truth {
 
     /// I12: a call that must not be repeated stands in the log once, whatever became of the links.
     private mutating func noteOnce(_ record: LogRecord, at index: UInt64) throws(Violation) {
-        switch record.command {
-        case .openSession, .deletePrimitive, .latch(_, _, requestID: 0, _):
-            let name = CallName(origin: record.origin, number: record.number)
-            try require(
-                once.insert(name).inserted, "I12 exactly once",
-                "\(record.command) of node \(record.origin) is applied again at \(index)")
-        case .leaderElected, .renew, .closeSession, .latch, .openStream, .closeGap, .expire:
-            break
-        }
+        guard !record.command.mayBeAppliedTwice else { return }
+        let name = CallName(origin: record.origin, number: record.number)
+        try require(
+            once.insert(name).inserted, "I12 exactly once",
+            "\(record.command) of node \(record.origin) is applied again at \(index)")
     }
 
     private mutating func noteFrames(_ outcome: Outcome) throws(Violation) {
