@@ -62,6 +62,8 @@ extension Session {
                         return .stopped
                     }
                 }
+                // Every node would say the same: no second try at once.
+                failures = max(failures, 1)
             }
             // The first failure moves to another node at once.
             failures += 1

@@ -93,7 +93,6 @@ extension ByteReader {
         case 2: return .gap
         case 3: return .requestMismatch
         case 4: return .limit(try readString("limit", limit: Limits.nameBytes))
-        case 5: return .tooManyHeld
         case let other: throw .invalid(field: "rejection", reason: "\(other) is not known")
         }
     }

@@ -175,8 +175,9 @@ extension Command {
         }
     }
 
-    /// Whether applying the command twice has the effect of applying it once. Not so a join without
-    /// a request id: the first copy may be refused, for a latch that is full, and the second join.
+    /// Whether applying the command twice has the effect of applying it once, and the first answer
+    /// holds. Not so a join without a request id: the first copy may be refused, for a latch that
+    /// is full, and the second join. With one, only ``Rejection/tooManyHeld`` is not final.
     var isRepeatable: Bool {
         switch self {
         case .latch(_, _, let requestID, _): requestID > 0

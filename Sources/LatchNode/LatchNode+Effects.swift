@@ -105,6 +105,9 @@ extension LatchNode {
                 call.waiter, for: sequence,
                 patience: now.advanced(byMilliseconds: settings.gapTimeoutMilliseconds),
                 deadline: call.deadline)
+        } else if case .refused(.tooManyHeld) = answer, call.mayBeInLog {
+            // Nothing is remembered of this copy, and another may still take effect.
+            fail(call, .outcomeUnknown)
         } else {
             finish(call.waiter, answer, at: index)
         }

@@ -19,12 +19,23 @@ extension LatchNode {
         }
     }
 
-    /// Reports a turn that kept peers and clients waiting. A machine that is short of processors or
-    /// memory has them too.
+    /// Reports turns that kept peers and clients waiting, once a second at most. A machine that is
+    /// short of processors or memory has them too.
     func noteDuration(since began: NIODeadline) {
-        let duration = loop.now - began
-        guard duration >= Self.slowTurn else { return }
-        logger.notice("slow turn", metadata: ["ms": "\(duration.nanoseconds / 1_000_000)"])
+        let ended = loop.now
+        let duration = ended - began
+        if duration >= Self.slowTurn {
+            slowTurns.count += 1
+            slowTurns.longest = max(slowTurns.longest, duration)
+        }
+        guard slowTurns.count > 0, ended - slowTurns.toldAt >= .seconds(1) else { return }
+        logger.notice(
+            "slow turns",
+            metadata: [
+                "count": "\(slowTurns.count)",
+                "longest_ms": "\(slowTurns.longest.nanoseconds / 1_000_000)",
+            ])
+        slowTurns = SlowTurns(toldAt: ended)
     }
 
     /// The node as it is; on `loop` only.
@@ -59,4 +70,11 @@ extension LatchNode {
         guard changed else { return }
         for observer in readinessObservers { observer(status.readiness) }
     }
+}
+
+/// The slow turns that the log has not told yet.
+struct SlowTurns {
+    var toldAt: NIODeadline
+    var count = 0
+    var longest = TimeAmount.zero
 }

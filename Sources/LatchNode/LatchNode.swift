@@ -72,6 +72,7 @@ package final class LatchNode: @unchecked Sendable {
     static let publicationInterval: UInt64 = 20
     /// A turn that lasts so long is logged.
     static let slowTurn = TimeAmount.milliseconds(20)
+    var slowTurns = SlowTurns(toldAt: .uptimeNanoseconds(0))
     var readinessObservers: [@Sendable (Readiness) -> Void] = []
     /// Set before the start, if at all.
     package weak var turnObserver: (any TurnObserver)?

@@ -167,14 +167,15 @@ class Latchd(Cluster):
         return field(1, name) + field(2, self.session)
 
     def slow_turns(self):
-        """Milliseconds of the turns of 20 ms and more that each node has logged since the last call."""
+        """How many turns of 20 ms and more each node has logged since the last call, and the longest in ms."""
         found = {}
         for node in (1, 2, 3):
             with open(os.path.join(self.folder, "node%d.log" % node), "rb") as log:
                 log.seek(self.told.get(node, 0))
                 text = log.read()
             self.told[node] = self.told.get(node, 0) + len(text)
-            found[node] = [int(ms) for ms in re.findall(rb"slow turn.* ms=\"?(\d+)", text)]
+            lines = re.findall(rb"slow turns count=(\d+) longest_ms=(\d+)", text)
+            found[node] = sum(int(count) for count, _ in lines), max((int(ms) for _, ms in lines), default=0)
         return found
 
     def find_leader(self):
@@ -404,8 +405,8 @@ def pauses(options, cluster):
                 wait_for("the installed snapshot", 60, lambda: fields(
                     call(cluster.client[behind], "/latchd.v1.Cluster/Status", b"")[2]).get(13, 0) >= goal or None)
         print("turns of 20 ms and more, %s: %s" % (title, ", ".join(
-            "node %d%s %d (longest %d ms)" % (node, " (leads)" if node == cluster.leader else "", len(turns), max(turns, default=0))
-            for node, turns in cluster.slow_turns().items())), flush=True)
+            "node %d%s %d (longest %d ms)" % (node, " (leads)" if node == cluster.leader else "", count, longest)
+            for node, (count, longest) in cluster.slow_turns().items())), flush=True)
 
 
 def main():

@@ -34,8 +34,7 @@ extension Simulation {
     }
 
     /// C7: a reply of an earlier term changes nothing that a leader believes, and makes it say
-    /// nothing. A copy of the server
-    /// takes it before the server itself does.
+    /// nothing. A copy of the server takes it before the server itself does.
     func checkLateReply(_ message: Message, to process: SimulatedProcess) throws(Violation) {
         guard let node = process.node, node.raft.role == .leader,
             message.term < node.raft.currentTerm, message.isReplyToLeader

@@ -12,6 +12,7 @@ struct ReadRounds {
 
     private var term = Term.zero
     private var rounds: [Round] = []
+    private var newestRound: UInt64 = 0
     /// Reads that wait for the first commit of the term, and what was committed at the first.
     private var heldCount = 0
     private var heldSince = LogIndex.zero
@@ -29,7 +30,9 @@ struct ReadRounds {
         self.term = term
     }
 
-    mutating func note(_ decision: Decision, in term: Term, committed: LogIndex) {
+    mutating func note(
+        _ decision: Decision, in term: Term, committed: LogIndex
+    ) throws(Violation) {
         switch decision {
         case .heldRead:
             begin(term)
@@ -37,6 +40,11 @@ struct ReadRounds {
             heldCount += 1
         case .beganReadRound(let number, _):
             begin(term)
+            // Else replies to messages from before the read would confirm it.
+            try require(
+                number > newestRound, "C16 read without a round",
+                "a read joins round \(number), which began before it")
+            newestRound = number
             let isOfHeld = heldCount > 0
             rounds.append(
                 Round(
@@ -77,8 +85,10 @@ extension Simulation {
     func checkReads(_ effects: borrowing Effects, of process: SimulatedProcess) {
         let servers = processes.count
         for decision in effects.decisions {
-            process.readRounds.note(
-                decision, in: process.ledTerm, committed: observer.commitIndex)
+            check { () throws(Violation) in
+                try process.readRounds.note(
+                    decision, in: process.ledTerm, committed: observer.commitIndex)
+            }
         }
         for grant in effects.reads {
             guard case .granted(let index) = grant.result else {

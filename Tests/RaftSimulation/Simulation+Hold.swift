@@ -6,12 +6,14 @@ struct Hold {
     enum Manner {
         /// What is kept arrives late only.
         case originals
-        /// What is kept is a second copy: the first arrives as usual.
+        /// What is kept is a second copy, and the first arrives as usual. Only Raft's own messages
+        /// are proof against that; others arrive late only.
         case copies
     }
 
     struct Kept {
-        let message: Message
+        let frame: PeerFrame
+        let sender: ServerID
         let target: Int
     }
 
@@ -19,7 +21,7 @@ struct Hold {
     /// The server whose messages are kept, and the ways: those from it, those to it.
     var server = 0
     var isOutward = false
-    /// Only replies to a leader are kept.
+    /// Only answers are kept: replies to a leader, refusals, read indexes.
     var isOfRepliesOnly = false
     var isOpen = false
     var kept: [Kept] = []
@@ -29,9 +31,9 @@ struct Hold {
     /// More than this is lost.
     static let limit = 300
 
-    func covers(_ message: Message, from: Int, to: Int) -> Bool {
+    func covers(_ frame: PeerFrame, from: Int, to: Int) -> Bool {
         isOpen && (isOutward ? from : to) == server && kept.count < Hold.limit
-            && (!isOfRepliesOnly || message.isReplyToLeader)
+            && (!isOfRepliesOnly || frame.isAnswer)
     }
 }
 
@@ -39,14 +41,16 @@ struct Hold {
 
 extension Simulation {
     /// For several election timeouts the messages to, or from, one server are kept.
-    func beginHold(at process: SimulatedProcess) {
+    ///
+    /// - Parameter isFarewell: only the answers that it gives, as those of a leader that goes.
+    func beginHold(at process: SimulatedProcess, isFarewell: Bool = false) {
         guard processes.count > 1, !options.network.isStream, !hold.isOpen, hold.kept.isEmpty
         else { return }
         let timeout = options.settings.electionTimeoutMilliseconds.upperBound
-        hold.manner = generator.happens(permille: 600) ? .copies : .originals
+        hold.manner = generator.happens(permille: 600) && !isFarewell ? .copies : .originals
         hold.server = process.position
-        hold.isOutward = generator.happens(permille: 300)
-        hold.isOfRepliesOnly = generator.happens(permille: 700)
+        hold.isOutward = generator.happens(permille: 300) || isFarewell
+        hold.isOfRepliesOnly = generator.happens(permille: 700) || isFarewell
         hold.isOpen = true
         hold.epoch += 1
         mark(.heldMessages)
@@ -63,11 +67,10 @@ extension Simulation {
 
     /// Takes a message into the hold. True if it does not arrive otherwise.
     func keepsBack(_ frame: PeerFrame, from process: SimulatedProcess, to target: Int) -> Bool {
-        guard hold.isOpen, case .raft(let message) = frame,
-            hold.covers(message, from: process.position, to: target)
-        else { return false }
-        hold.kept.append(Hold.Kept(message: message, target: target))
-        return hold.manner == .originals
+        guard hold.covers(frame, from: process.position, to: target) else { return false }
+        hold.kept.append(Hold.Kept(frame: frame, sender: process.id, target: target))
+        if case .raft = frame { return hold.manner == .originals }
+        return true
     }
 
     /// What was kept arrives, in its order or in any.
@@ -84,8 +87,7 @@ extension Simulation {
             let arrival = now + generator.draw(from: 0...spread)
             last = isInOrder ? max(last, arrival) : arrival
             time.at(last) { [self] in
-                deliver(
-                    .raft(item.message), from: item.message.from, to: processes[item.target])
+                deliver(item.frame, from: item.sender, to: processes[item.target])
             }
         }
     }
@@ -99,6 +101,16 @@ extension Simulation {
         let epoch = hold.epoch
         time.after(generator.draw(from: 0...(2 * reach))) { [self] in
             if hold.epoch == epoch { releaseHold() }
+        }
+    }
+}
+
+extension PeerFrame {
+    fileprivate var isAnswer: Bool {
+        switch self {
+        case .raft(let message): message.isReplyToLeader
+        case .proposalsRefused, .readIndexReply: true
+        case .proposals, .readIndexRequest, .stateDigest: false
         }
     }
 }

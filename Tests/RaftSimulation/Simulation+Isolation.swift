@@ -28,7 +28,7 @@ extension Simulation {
     }
 
     /// Waits until a follower serves streams, and cuts it off, so that a snapshot may overtake it:
-    /// its subscribers stay and must learn of what they missed. Nothing else goes wrong meanwhile.
+    /// its subscribers stay and must learn of what they missed. No other fault begins meanwhile.
     func strand() {
         guard !isStrandAwaited else { return }
         isStrandAwaited = true

@@ -78,7 +78,8 @@ extension Simulation {
         let life = process.life
         let reach = options.settings.heartbeatIntervalMilliseconds
         time.after(generator.draw(from: 1...(2 * reach))) { [self] in
-            guard !areFaultsOver, process.life == life, process.node != nil else { return }
+            guard !areFaultsOver, now >= calmEnd, process.life == life, process.node != nil
+            else { return }
             ambush(process)
         }
     }
@@ -152,6 +153,9 @@ extension Simulation {
         mark(wasLeader ? .retiredLeader : .retiredFollower)
         trace.note("\(process.id) is told to stop")
         process.isRetiring = true
+        if wasLeader, options.nemesis.hold > 0, generator.happens(permille: 600) {
+            beginHold(at: process, isFarewell: true)
+        }
         let life = process.life
         let promise = loop.makePromise(of: Void.self)
         process.retirement = promise

@@ -163,6 +163,11 @@ extension Simulation {
             if let first = persist.append.first {
                 try observer.noteLog(of: node.raft, from: first.index)
             }
+            if node.raft.role == .leader {
+                for entry in persist.append where entry.term == node.raft.currentTerm {
+                    try truth.noteAppended(entry)
+                }
+            }
             if let snapshot = persist.snapshot { try noteSnapshot(snapshot, of: process) }
         }
     }

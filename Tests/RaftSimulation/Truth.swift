@@ -15,10 +15,12 @@ struct Truth {
     private struct CallName: Hashable {
         let origin: UInt16
         let number: UInt64
+        var term = Term.zero
     }
 
     /// The calls applied that would mean more if they were applied twice.
     private var once: Set<CallName> = []
+    private var appended: Set<CallName> = []
 
     init(limits: Limits) {
         machine = LatchMachine(limits: limits)
@@ -62,6 +64,17 @@ struct Truth {
         try require(
             once.insert(name).inserted, "I12 exactly once",
             "\(record.command) of node \(record.origin) is applied again at \(index)")
+    }
+
+    /// I12, before anything is committed: a leader appends such a call once in its term.
+    mutating func noteAppended(_ entry: Entry) throws(Violation) {
+        guard let record = try? LogRecord(decoding: entry.payload),
+            !record.command.mayBeAppliedTwice
+        else { return }
+        let name = CallName(origin: record.origin, number: record.number, term: entry.term)
+        try require(
+            appended.insert(name).inserted, "I12 exactly once",
+            "\(record.command) of node \(record.origin) is appended again at \(entry.index)")
     }
 
     private mutating func noteFrames(_ outcome: Outcome) throws(Violation) {

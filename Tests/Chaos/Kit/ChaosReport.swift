@@ -19,10 +19,10 @@ package struct ChaosReport: Sendable, CustomStringConvertible {
     /// Broken promises that the history does not show.
     package let problems: [String]
 
-    /// Nothing is broken, the checker accuses what is damaged, and less than one partition in a
-    /// thousand is undecided.
+    /// Nothing is broken, the checker accuses damages and overlooks none, and less than one
+    /// partition in a thousand is undecided.
     package var isGood: Bool {
-        guard selfCheck.missed.isEmpty else { return false }
+        guard selfCheck.missed.isEmpty, !selfCheck.accused.isEmpty else { return false }
         return switch verdict {
         case .linearizable: problems.isEmpty
         case .violation: false

@@ -89,6 +89,8 @@ package struct ChaosRun: Sendable {
                 } else {
                     try await nemesis.run(until: .now + .seconds(plan.seconds))
                 }
+            } catch let error where error is AtExit.IsEnding || error is CancellationError {
+                throw error
             } catch {
                 // The run ends early, but what was recorded until then is judged.
                 timeline.note("VIOLATION: \(error)")

@@ -197,6 +197,13 @@ extension Nemesis {
         await cluster.forgetFailedSync(of: id)
         try await cluster.order(id) { $0.failsSync = true }
         try await endsBecauseOfDisk(id)
+        // It may be stopped between the failure and its end.
+        let end = ContinuousClock.now + .seconds(10)
+        while ContinuousClock.now < end, await cluster.isRunning(id),
+            await cluster.hasFailedSync(id)
+        {
+            try await wait(milliseconds: 20)
+        }
         if await cluster.isRunning(id), await cluster.hasFailedSync(id) {
             observer.note(violation: "node \(id) goes on although a sync failed (D1)")
         }
