@@ -2,24 +2,24 @@ import LatchMachine
 import PeerTransport
 import RaftCore
 
-/// What one node has handed to leaders of others. A call that must not be applied twice goes to the
-/// leader of a term once, unless that leader refuses it (I12).
+/// What one node has handed to leaders of others. A call goes to the leader of a term once, unless
+/// that leader refuses it, or, if it may be applied twice, a link has come back (I12).
 struct HandedCalls {
     private struct Handed: Hashable {
         let number: UInt64
         let term: Term
     }
 
-    private var handed: Set<Handed> = []
+    /// Whether each may be applied twice.
+    private var handed: [Handed: Bool] = [:]
 
     mutating func noteSent(_ frame: PeerFrame, by id: ServerID) throws(Violation) {
         guard case .proposals(let forwarded) = frame else { return }
         for proposal in forwarded.proposals {
-            guard let command = try? Command(decoding: proposal.command),
-                !command.mayBeAppliedTwice
-            else { continue }
+            guard let command = try? Command(decoding: proposal.command) else { continue }
+            let call = Handed(number: proposal.number, term: forwarded.term)
             try require(
-                handed.insert(Handed(number: proposal.number, term: forwarded.term)).inserted,
+                handed.updateValue(command.mayBeAppliedTwice, forKey: call) == nil,
                 "I12 exactly once",
                 "\(id) hands call \(proposal.number), \(command), to the leader of "
                     + "\(forwarded.term) a second time")
@@ -29,8 +29,13 @@ struct HandedCalls {
     mutating func noteReceived(_ frame: PeerFrame) {
         guard case .proposalsRefused(let refused) = frame else { return }
         for number in refused.numbers {
-            handed.remove(Handed(number: number, term: refused.term))
+            handed[Handed(number: number, term: refused.term)] = nil
         }
+    }
+
+    /// What was sent over an older link may be lost.
+    mutating func noteLinkUp() {
+        handed = handed.filter { !$0.value }
     }
 }
 

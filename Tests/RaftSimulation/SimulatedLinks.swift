@@ -67,8 +67,13 @@ final class SimulatedLinks: PeerLinks {
 
     private func sendAlone(_ frame: PeerFrame, to target: Int) -> Bool {
         if simulation.keepsBack(frame, from: process, to: target) { return true }
-        let arrivals = simulation.network.arrivals(
+        var arrivals = simulation.network.arrivals(
             from: process.position, to: target, at: simulation.now, &simulation.generator)
+        if frame.isAnswerToNode, !simulation.areFaultsOver {
+            let late = simulation.options.network.answerDelayMilliseconds
+            let delay = simulation.generator.draw(from: late)
+            arrivals = arrivals.map { $0 + delay }
+        }
         simulation.noteArrivals(arrivals)
         // Only Raft's own messages are proof against a second copy.
         let copies = if case .raft = frame { arrivals } else { Array(arrivals.prefix(1)) }
@@ -171,6 +176,7 @@ final class SimulatedLinks: PeerLinks {
             links[target].brokenSince = nil
             links[target].onTheirWay = 0
             simulation.mark(.linkUp)
+            process.handedCalls.noteLinkUp()
             emit(.linkUp(peer.id))
         } else if peer.node == nil, links[target].wasLost,
             simulation.generator.happens(permille: simulation.options.trueEvidencePermille)

@@ -107,10 +107,15 @@ extension Simulation {
 
 extension PeerFrame {
     fileprivate var isAnswer: Bool {
+        if case .raft(let message) = self { return message.isReplyToLeader }
+        return isAnswerToNode
+    }
+
+    /// A leader's answer to what another node's clients asked for.
+    var isAnswerToNode: Bool {
         switch self {
-        case .raft(let message): message.isReplyToLeader
         case .proposalsRefused, .readIndexReply: true
-        case .proposals, .readIndexRequest, .stateDigest: false
+        case .raft, .proposals, .readIndexRequest, .stateDigest: false
         }
     }
 }

@@ -14,6 +14,9 @@ package struct SwarmOptions: Sendable {
         /// Messages that come very late: whole elections lie between.
         package var straggleDelayMilliseconds: ClosedRange<UInt64> = 0...0
         package var stragglePermille: UInt64 = 0
+        /// Refusals and read indexes come so much later than other messages: leaders change between
+        /// the question and its answer.
+        package var answerDelayMilliseconds: ClosedRange<UInt64> = 0...0
         /// Whether a link keeps the order although it is no stream.
         package var isOrdered = true
         /// Frames that a stream holds for a peer that does not take them.
@@ -136,6 +139,9 @@ package struct SwarmOptions: Sendable {
             50...(settings.electionTimeoutMilliseconds.upperBound * 12)
         network.isOrdered = generator.happens(permille: 400)
         network.bufferedFrames = generator.pick([3, 20, 400])
+        network.answerDelayMilliseconds = generator.pick([
+            0...0, 0...0, 0...(settings.electionTimeoutMilliseconds.upperBound * 4),
+        ])
     }
 
     private mutating func drawNemesis(_ generator: inout SeededGenerator) {
