@@ -50,9 +50,11 @@ extension SimulatedClient {
         let carriage = stream.carriages + 1
         streams[id]?.carriages = carriage
         streams[id]?.askedAt = simulation.now
+        // At last they have patience, as programs should: a storm of retries outlasts its cause.
+        let patience: UInt64 = simulation.areClientsStopped ? 20 : 1
         streams[id]?.retryAt =
-            simulation.now
-            + simulation.generator.draw(from: simulation.options.clients.retryMilliseconds)
+            simulation.now + patience
+            * simulation.generator.draw(from: simulation.options.clients.retryMilliseconds)
         let process =
             simulation.processes[simulation.generator.below(simulation.processes.count)]
         let command = Command.openStream(name, session, requestID: id, index: stream.seen)
