@@ -134,9 +134,7 @@ extension Connection {
     /// than the peer, also when it reads all answers.
     func spendIdleFrame() {
         idleFrames &-= 1
-        guard idleFrames < 0, !isClosing else { return }
-        protocolViolated("too many frames without work")
-        session?.terminate()
+        if idleFrames < 0 { endFlood("too many frames without work") }
     }
 
     /// The client has reset a stream. CVE-2023-44487, Rapid Reset: opening and resetting costs us
@@ -144,8 +142,12 @@ extension Connection {
     func resetReceived() {
         spendIdleFrame()
         resets &-= 1
-        guard resets < 0, !isClosing else { return }
-        protocolViolated("too many streams were reset")
+        if resets < 0 { endFlood("too many streams were reset") }
+    }
+
+    private func endFlood(_ reason: String) {
+        guard !isClosing else { return }
+        protocolViolated(reason)
         session?.terminate()
     }
 

@@ -59,6 +59,11 @@ package struct EdgeSettings: Sendable {
 
     /// What ``maximumConnectionsPerAddress`` comes to.
     var connectionsPerAddress: Int {
-        maximumConnectionsPerAddress ?? maximumConnections - maximumConnections / 10
+        maximumConnectionsPerAddress ?? Self.shareOfOneAddress(of: maximumConnections)
+    }
+
+    /// Nine tenths.
+    package static func shareOfOneAddress(of connections: Int) -> Int {
+        connections - connections / 10
     }
 }

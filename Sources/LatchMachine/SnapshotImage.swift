@@ -158,6 +158,7 @@ extension ByteWriter {
         case .limit(let text):
             write(4 as UInt8)
             write(text)
+        // Never stored: a snapshot that held it would be refused.
         case .tooManyHeld: write(5 as UInt8)
         }
     }

@@ -108,7 +108,7 @@ package final class LatchNode: @unchecked Sendable {
         links: (@escaping (PeerEvent) -> Void) -> any PeerLinks
     ) throws {
         let started = loop.now
-        let now = Instant(milliseconds: started.uptimeNanoseconds / 1_000_000)
+        let now = Instant(started)
         let cluster = ClusterConfiguration(voters: settings.members.map(\.id))
         self.settings = settings
         self.storage = disk
@@ -182,7 +182,7 @@ package final class LatchNode: @unchecked Sendable {
 
     // MARK: The turn
 
-    var now: Instant { Instant(milliseconds: loop.now.uptimeNanoseconds / 1_000_000) }
+    var now: Instant { Instant(loop.now) }
 
     /// Runs another turn soon, after what is already queued on the loop.
     func scheduleTurn() {
@@ -198,7 +198,7 @@ package final class LatchNode: @unchecked Sendable {
     func turn() {
         guard isRunning else { return }
         let began = loop.now
-        let now = self.now
+        let now = Instant(began)
         let contents = inbox.drain()
         if let failure = contents.storageFailure { return halt(.storage(failure)) }
         takeCompletions(contents, at: now)
@@ -262,5 +262,12 @@ package final class LatchNode: @unchecked Sendable {
             wakeUpAt = nil
             turn()
         }
+    }
+}
+
+extension Instant {
+    /// The same moment on a loop's clock.
+    fileprivate init(_ deadline: NIODeadline) {
+        self.init(milliseconds: deadline.uptimeNanoseconds / 1_000_000)
     }
 }

@@ -386,27 +386,32 @@ def pauses(options, cluster):
     """How long a node's loop stands still while snapshots are taken, and while one is installed."""
     cluster.leader = wait_for("a leader", 20, cluster.find_leader)
     cluster.slow_turns()
-    rows = [("no snapshots, no load", None), ("snapshots under a write load", None), ("a snapshot installed", 1)]
-    for title, installing in rows:
-        if title.startswith("no"):
-            time.sleep(5)
-        else:
-            behind = next(n for n in (1, 2, 3) if n != cluster.leader)
-            if installing:
-                killed = cluster.processes.pop(behind)
-                killed.kill()
-                killed.wait()
-            # More entries than two snapshots are apart, so that the log no longer reaches back to the start.
-            goal = cluster.applied() + 250_000
-            while cluster.applied() < goal:
-                run_load(cluster, "write", "leader", 4, 64, 2, cluster.folder)
-            if installing:
-                cluster.start(behind)
-                wait_for("the installed snapshot", 60, lambda: fields(
-                    call(cluster.client[behind], "/latchd.v1.Cluster/Status", b"")[2]).get(13, 0) >= goal or None)
+    behind = next(n for n in (1, 2, 3) if n != cluster.leader)
+
+    def report(title):
         print("turns of 20 ms and more, %s: %s" % (title, ", ".join(
             "node %d%s %d (longest %d ms)" % (node, " (leads)" if node == cluster.leader else "", count, longest)
             for node, (count, longest) in cluster.slow_turns().items())), flush=True)
+
+    def write():
+        # More entries than two snapshots are apart, so that the log no longer reaches back to the start.
+        goal = cluster.applied() + 250_000
+        while cluster.applied() < goal:
+            run_load(cluster, "write", "leader", 4, 64, 2, cluster.folder)
+        return goal
+
+    time.sleep(5)
+    report("no snapshots, no load")
+    write()
+    report("snapshots under a write load")
+    killed = cluster.processes.pop(behind)
+    killed.kill()
+    killed.wait()
+    goal = write()
+    cluster.start(behind)
+    wait_for("the installed snapshot", 60, lambda: fields(
+        call(cluster.client[behind], "/latchd.v1.Cluster/Status", b"")[2]).get(13, 0) >= goal or None)
+    report("a snapshot installed")
 
 
 def main():

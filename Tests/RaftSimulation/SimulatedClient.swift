@@ -352,9 +352,8 @@ extension SimulatedClient.Request {
     /// Applying it twice has the effect of applying it once.
     fileprivate var isRepeatable: Bool {
         switch self {
-        case .command(.openSession), .command(.deletePrimitive): false
-        case .command(.latch(_, _, let requestID, _)): requestID > 0
-        case .command, .renew, .read: true
+        case .command(let command): command.mayBeAppliedTwice
+        case .renew, .read: true
         }
     }
 }

@@ -66,6 +66,14 @@ struct SimulatedNetwork: Sendable {
         epoch += 1
     }
 
+    /// Cuts the links of one server with all others.
+    mutating func cutOff(_ victim: Int, hears: Bool = false, isHeard: Bool = false) {
+        for other in 0..<count where other != victim {
+            if !hears { cut(from: other, to: victim) }
+            if !isHeard { cut(from: victim, to: other) }
+        }
+    }
+
     /// Cuts at random: a split, a lone server, one direction, or a bridge (two that see only a
     /// third).
     mutating func partition(_ generator: inout SeededGenerator) -> (words: String, mark: Mark) {
@@ -74,13 +82,13 @@ struct SimulatedNetwork: Sendable {
         let others = (0..<count).filter { $0 != victim }
         switch generator.below(6) {
         case 0:
-            for other in others { cutBoth(victim, other) }
+            cutOff(victim)
             return ("isolates \(victim + 1)", .isolated)
         case 1:
-            for other in others { cut(from: other, to: victim) }
+            cutOff(victim, isHeard: true)
             return ("\(victim + 1) hears nobody", .deaf)
         case 2:
-            for other in others { cut(from: victim, to: other) }
+            cutOff(victim, hears: true)
             return ("nobody hears \(victim + 1)", .mute)
         case 3:
             // A bridge: only the victim sees both sides.

@@ -10,19 +10,13 @@ extension Simulation {
         guard processes.count > 1 else { return }
         let length = lengthOfIsolation()
         let way = generator.below(4)
-        let (losesInward, losesOutward) = (way != 3, way != 2)
+        let (hears, isHeard) = (way == 3, way == 2)
         network.healCuts()
-        for other in processes.indices where other != process.position {
-            if losesInward { network.cut(from: other, to: process.position) }
-            if losesOutward { network.cut(from: process.position, to: other) }
-        }
+        network.cutOff(process.position, hears: hears, isHeard: isHeard)
         isolationEnd = now + length
-        if isLeader(process) {
-            mark(losesInward && losesOutward ? .isolatedLeader : .halfIsolatedLeader)
-        }
+        if isLeader(process) { mark(hears || isHeard ? .halfIsolatedLeader : .isolatedLeader) }
         trace.note(
-            "\(process.id) is alone for \(length) ms, hears: \(!losesInward), "
-                + "is heard: \(!losesOutward)")
+            "\(process.id) is alone for \(length) ms, hears: \(hears), is heard: \(isHeard)")
         stick(to: process, for: length)
         healNetwork(after: length)
     }
@@ -48,10 +42,7 @@ extension Simulation {
         let length = lengthOfIsolation()
         mark(.stranded)
         network.healCuts()
-        for other in processes.indices where other != process.position {
-            network.cut(from: process.position, to: other)
-            network.cut(from: other, to: process.position)
-        }
+        network.cutOff(process.position)
         isolationEnd = now + length
         calmEnd = now + length
         trace.note("the network strands \(process.id) for \(length) ms")

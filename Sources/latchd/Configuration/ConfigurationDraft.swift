@@ -1,3 +1,5 @@
+import GRPCEdge
+
 /// What one file says, key by key, before the rules that compare keys have been applied.
 ///
 /// A nil field is a key that is absent or was reported as wrong.
@@ -119,7 +121,7 @@ struct ConfigurationDraft {
         limits.clientConnections = count("client_connections", limits.clientConnections)
         perAddress = section.optional("client_connections_per_address")?.integer(1...1_000_000)
         limits.clientConnectionsPerAddress =
-            perAddress?.value ?? limits.clientConnections - limits.clientConnections / 10
+            perAddress?.value ?? EdgeSettings.shareOfOneAddress(of: limits.clientConnections)
         requestTimeout = section.optional("request_timeout")?.duration(100...300_000)
         limits.requestTimeoutMilliseconds =
             requestTimeout?.value ?? limits.requestTimeoutMilliseconds
