@@ -84,7 +84,7 @@ let package = Package(
             swiftSettings: watched),
         // The configuration alone, under the name by which the entry points import it.
         .target(
-            name: "latchd", dependencies: [product("Yams", "Yams"), logging],
+            name: "latchd", dependencies: ["GRPCEdge", product("Yams", "Yams"), logging],
             sources: ["Configuration", "LogFormat.swift", "LogTimestamp.swift"],
             swiftSettings: watched),
         .target(

@@ -62,6 +62,26 @@ struct StructureTests {
         }
     }
 
+    /// It compiles the same sources a second time, and only `make fuzz` would notice.
+    @Test("the fuzzers' package gives its targets the dependencies that they have here")
+    func fuzzManifest() throws {
+        let here = Manifest(try #require(SourceTree.file("Package.swift")).text)
+        let there = Manifest(try #require(SourceTree.file("Tests/Fuzz/Package.swift")).text)
+        for (target, declared) in there.dependencies.sorted(by: { $0.key < $1.key }) {
+            // Of latchd only the configuration is in it.
+            guard target != "latchd", let expected = here.dependencies[target] else { continue }
+            #expect(declared == expected, "\(target)")
+        }
+        let rule = TargetRule(
+            name: "latchd among the fuzzers",
+            targets: try #require(there.dependencies["latchd"]))
+        let fuzzed = SourceTree.swiftFiles.filter {
+            $0.path.hasPrefix("Sources/latchd/Configuration/")
+        }
+        #expect(!fuzzed.isEmpty)
+        expectNone(fuzzed.flatMap { Checks.imports($0, rule: rule) })
+    }
+
     @Test("lines have at most 100 columns (with literals 120), files 400 lines (tests: 500)")
     func lengths() {
         expectNone(SourceTree.swiftFiles.flatMap(Checks.lengths))
