@@ -11,6 +11,10 @@ enum CommandCode: UInt8 {
     case openStream = 7
     case closeGap = 8
     case expire = 9
+    case leave = 10
+    case handOver = 11
+    case publish = 12
+    case evict = 13
 }
 
 extension Command {
@@ -25,6 +29,10 @@ extension Command {
         case .openStream: .openStream
         case .closeGap: .closeGap
         case .expire: .expire
+        case .leave: .leave
+        case .handOver: .handOver
+        case .publish: .publish
+        case .evict: .evict
         }
     }
 
@@ -62,7 +70,8 @@ extension Command {
             writer.write(session)
         case .deletePrimitive(let name):
             writer.write(name)
-        case .latch(let name, let session, let requestID, let participant):
+        case .latch(let name, let session, let requestID, let participant),
+            .leave(let name, let session, let requestID, let participant):
             writer.write(name)
             writer.write(session)
             writer.write(requestID)
@@ -81,6 +90,18 @@ extension Command {
                 writer.write(expiry.session)
                 writer.write(expiry.deadlineMilliseconds)
             }
+        case .handOver(let name, let session, let requestID, let token, let text),
+            .publish(let name, let session, let requestID, let token, let text):
+            writer.write(name)
+            writer.write(session)
+            writer.write(requestID)
+            writer.write(token)
+            writer.write(text)
+        case .evict(let name, let participant, let session, let token):
+            writer.write(name)
+            writer.write(participant)
+            writer.write(session)
+            writer.write(token)
         }
     }
 
@@ -119,6 +140,29 @@ extension Command {
                 try reader.readNumber("session"), requestID: try reader.readNumber("request id"))
         case .expire:
             self = .expire(try reader.readExpiries())
+        case .leave:
+            self = .leave(
+                try reader.readPrimitiveName(), try reader.readNumber("session"),
+                requestID: try reader.readNumber("request id"),
+                participant: try reader.readString("participant", limit: Limits.nameBytes))
+        case .handOver:
+            self = .handOver(
+                try reader.readPrimitiveName(), try reader.readNumber("session"),
+                requestID: try reader.readNumber("request id"),
+                fencingToken: try reader.readNumber("token"),
+                to: try reader.readString("to", limit: Limits.nameBytes))
+        case .publish:
+            self = .publish(
+                try reader.readPrimitiveName(), try reader.readNumber("session"),
+                requestID: try reader.readNumber("request id"),
+                fencingToken: try reader.readNumber("token"),
+                value: try reader.readString("value", limit: Limits.nameBytes))
+        case .evict:
+            self = .evict(
+                try reader.readPrimitiveName(),
+                participant: try reader.readString("participant", limit: Limits.nameBytes),
+                session: try reader.readNumber("session"),
+                fencingToken: try reader.readNumber("token"))
         }
     }
 }

@@ -20,6 +20,19 @@ package enum Command: Hashable, Sendable {
     case closeGap(SessionID, requestID: UInt64)
     /// Ends sessions whose deadline had passed when the leader looked; each is checked again here.
     case expire([Expiry])
+    /// Takes the session's participant of this name out of the latch; the session stays open.
+    /// Numbered as ``latch(_:_:requestID:participant:)``.
+    case leave(PrimitiveName, SessionID, requestID: UInt64, participant: String)
+    /// The holder passes the latch to the first participant of a name that waits, and becomes the
+    /// last in line. Session 0 is an operator, whose request id is 0; else numbered.
+    case handOver(
+        PrimitiveName, SessionID, requestID: UInt64, fencingToken: UInt64, to: String)
+    /// The holder says something to those who look, until the latch changes hands. Numbered.
+    case publish(
+        PrimitiveName, SessionID, requestID: UInt64, fencingToken: UInt64, value: String)
+    /// An operator takes a participant out; its session stays open. Session and token guard the
+    /// command, 0 is any.
+    case evict(PrimitiveName, participant: String, session: SessionID, fencingToken: UInt64)
 }
 
 /// One keep-alive: acknowledges answers and stream frames, and moves the session's deadline.
@@ -71,12 +84,19 @@ package struct LogRecord: Hashable, Sendable {
     package let number: UInt64
     /// The leader's log time when it appended the entry, in milliseconds.
     package let logTimeMilliseconds: UInt64
+    /// The leader's wall clock then, in milliseconds since 1970; 0 where it is not known. For
+    /// people who read the ledger: it never decides anything.
+    package let wallTimeMilliseconds: UInt64
     package let command: Command
 
-    package init(origin: UInt16, number: UInt64, logTimeMilliseconds: UInt64, command: Command) {
+    package init(
+        origin: UInt16, number: UInt64, logTimeMilliseconds: UInt64,
+        wallTimeMilliseconds: UInt64 = 0, command: Command
+    ) {
         self.origin = origin
         self.number = number
         self.logTimeMilliseconds = logTimeMilliseconds
+        self.wallTimeMilliseconds = wallTimeMilliseconds
         self.command = command
     }
 }

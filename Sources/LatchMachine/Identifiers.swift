@@ -61,15 +61,18 @@ package struct LatchState: Hashable, Sendable {
     /// Cluster incarnation in the high 16 bits, log index of the grant in the low 48; 0 before the
     /// first grant. Strictly increasing per latch name for ever, across deletion too.
     package var fencingToken: UInt64
+    /// What the holder published under this token; empty: nothing.
+    package var value: String
 
     package init(
         term: UInt64 = 0, holder: String? = nil, participants: [String] = [],
-        fencingToken: UInt64 = 0
+        fencingToken: UInt64 = 0, value: String = ""
     ) {
         self.term = term
         self.holder = holder
         self.participants = participants
         self.fencingToken = fencingToken
+        self.value = value
     }
 }
 
@@ -93,7 +96,7 @@ package struct Limits: Hashable, Sendable {
     package static let standard = Limits()
     package init() {}
 
-    /// UTF-8 bytes of a name, a namespace or a participant id.
+    /// UTF-8 bytes of a name, a namespace, a participant id or a published value.
     package static let nameBytes = 1_024
     package static let minimumTimeoutMilliseconds: UInt64 = 10
     package static let maximumTimeoutMilliseconds: UInt64 = 86_400_000

@@ -61,8 +61,8 @@ extension LatchMachine {
         _ content: CommandContent, _ name: PrimitiveName, _ key: StreamKey, _ step: inout Step
     ) -> Answer {
         switch content {
-        case .latch(let participant):
-            return join(participant, name, key.session, &step).answer
+        case .latch(let command):
+            return change(name, command, of: key.session, &step).answer
         case .openStream:
             return .refused(.limit("request id: a stream needs one, counted from 1"))
         }
@@ -76,8 +76,8 @@ extension LatchMachine {
         state.sessions[key.session]?.lastRequestID = key.stream
         let stored: StoredAnswer
         switch content {
-        case .latch(let participant):
-            let result = join(participant, name, key.session, &step)
+        case .latch(let command):
+            let result = change(name, command, of: key.session, &step)
             stored = StoredAnswer(requestID: key.stream, content: content, result: result)
         case .openStream(let seen):
             if let rejection = openStream(key, of: name, seenIndex: seen, &step) {
@@ -89,26 +89,6 @@ extension LatchMachine {
         }
         state.sessions[key.session]?.store(stored, limits: limits)
         return stored.answer
-    }
-
-    /// Joins the latch and tells its streams.
-    private mutating func join(
-        _ participant: String, _ name: PrimitiveName, _ session: SessionID, _ step: inout Step
-    ) -> CommandResult {
-        let token = state.fencingToken(at: step.index)
-        let joining = state.primitives[name]?.join(
-            participant, of: session, token: token, limits: limits)
-        switch joining {
-        case .joined: publishChange(of: name, &step)
-        case .already: break
-        case .full:
-            return .refused(
-                .limit("participants: a latch has at most \(limits.participantsPerLatch)"))
-        case nil:
-            // A live session's primitive exists: `brokenInvariants` looks at that.
-            return .refused(.unknownSession)
-        }
-        return .latched(state.primitives[name]?.latch ?? LatchState(), index: step.index)
     }
 }
 

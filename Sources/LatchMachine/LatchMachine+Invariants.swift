@@ -41,6 +41,8 @@ extension LatchMachine {
         }
         do throws(DecodingFailure) {
             try primitive.ring.check(against: latch, upTo: state)
+            try primitive.ledger.check(
+                against: latch, heldBy: primitive.owners.first, upTo: state)
         } catch {
             broken.append("\(name): \(error) (I14, I17)")
         }

@@ -25,6 +25,26 @@ extension LatchMachine {
         state.primitives[primitive]?.latch
     }
 
+    /// The latch with its ledger; nil if there is no such primitive. O(1).
+    package func view(_ name: PrimitiveName) -> LatchView? {
+        guard let primitive = state.primitives[name] else { return nil }
+        var view = LatchView(
+            name: name, state: primitive.latch, owners: primitive.owners,
+            ledger: primitive.ledger.records, index: lastApplied)
+        view.sessions = primitive.sessions
+        return view
+    }
+
+    /// For how long a live session outlives its last renewal, in log time.
+    package func timeoutMilliseconds(of session: SessionID) -> UInt64? {
+        state.sessions[session]?.timeoutMilliseconds
+    }
+
+    /// The primitive that a live session was opened on.
+    package func primitive(of session: SessionID) -> PrimitiveName? {
+        state.sessions[session]?.primitive
+    }
+
     /// Whether the session is alive and belongs to the primitive.
     package func isOpen(session: SessionID, of primitive: PrimitiveName) -> Bool {
         state.session(session, of: primitive) != nil

@@ -4,7 +4,7 @@ import HashTreeCollections
 extension LatchMachine {
     /// Opens a session, and its primitive if that is new. The session's id is the entry's index.
     mutating func openSession(
-        _ name: PrimitiveName, timeoutMilliseconds: UInt64, _ step: Step
+        _ name: PrimitiveName, timeoutMilliseconds: UInt64, _ step: inout Step
     ) -> Answer {
         guard sessionCount < limits.sessions else {
             return .refused(.limit("sessions: there are \(limits.sessions) at most"))
@@ -15,6 +15,7 @@ extension LatchMachine {
             }
             state.primitives[name] = Primitive()
             state.names.insert(name)
+            step.note(changeOf: name)
         }
         let timeout = min(
             max(timeoutMilliseconds, Limits.minimumTimeoutMilliseconds),
@@ -49,8 +50,8 @@ extension LatchMachine {
     ///
     /// All are removed first, then each latch that lost participants passes on once (Clarified c).
     /// Order of outcomes (S8): each session's CLOSE frames and its end, then CHANGED on the others.
-    mutating func end(_ ids: [SessionID], _ step: inout Step) {
-        var ended: [(name: PrimitiveName, session: SessionID)] = []
+    mutating func end(_ ids: [SessionID], _ cause: Cause, _ step: inout Step) {
+        var ended: [Ended] = []
         for id in ids {
             guard let session = state.sessions.removeValue(forKey: id) else { continue }
             let name = session.primitive
@@ -64,36 +65,64 @@ extension LatchMachine {
                 state.primitives[name]?.cursors.remove(
                     StreamCursor(key: key, offset: stream.offset))
             }
-            ended.append((name, id))
+            let lastSign = session.deadlineMilliseconds.subtractingToZero(
+                session.timeoutMilliseconds)
+            ended.append(Ended(name: name, session: id, lastSignMilliseconds: lastSign))
         }
         if ended.count > 1 {
             ended.sort { $0.name == $1.name ? $0.session < $1.session : $0.name < $1.name }
         }
-        passOn(ended, &step)
+        passOn(ended, cause, &step)
+    }
+
+    /// A session that was removed.
+    private struct Ended {
+        let name: PrimitiveName
+        let session: SessionID
+        /// Log time of its opening or its last renewal.
+        let lastSignMilliseconds: UInt64
     }
 
     /// Takes the participants of ended sessions, grouped by primitive, out of their latches.
-    private mutating func passOn(
-        _ ended: [(name: PrimitiveName, session: SessionID)], _ step: inout Step
-    ) {
-        let token = state.fencingToken(at: step.index)
+    private mutating func passOn(_ ended: [Ended], _ cause: Cause, _ step: inout Step) {
+        let moment = moment(of: step)
         var start = 0
         while start < ended.count {
             let name = ended[start].name
+            let holder = state.primitives[name]?.owners.first
             var gone: [SessionID] = []
+            var idleSince = moment.logTimeMilliseconds
             while start < ended.count, ended[start].name == name {
                 gone.append(ended[start].session)
+                if cause == .expired, ended[start].session == holder {
+                    idleSince = ended[start].lastSignMilliseconds
+                }
                 start += 1
             }
-            let changed = state.primitives[name]?.removeParticipants(of: gone, token: token)
+            let changed = state.primitives[name]?.removeParticipants(
+                of: gone, TermEnd(cause: cause, idleSinceMilliseconds: idleSince), at: moment)
             if changed == true { publishChange(of: name, &step) }
         }
+    }
+
+    /// Takes over the incarnation of a new leader's configuration. If that raises it, a backup was
+    /// restored: the sessions in it are of a time before, their clients may have lost them since,
+    /// and none may bring an old holder back.
+    mutating func raise(to incarnation: UInt16, _ step: inout Step) {
+        guard incarnation > state.incarnation else { return }
+        state.incarnation = incarnation
+        guard sessionCount > 0 else { return }
+        let all = state.names.flatMap { name in
+            state.primitives[name].map { Array($0.sessions) } ?? []
+        }
+        end(all.sorted(), .restored, &step)
     }
 
     /// Removes a primitive whoever asks, and ends its sessions (S10). A later Create starts anew.
     mutating func deletePrimitive(_ name: PrimitiveName, _ step: inout Step) {
         guard let primitive = state.primitives.removeValue(forKey: name) else { return }
         state.names.remove(name)
+        step.note(changeOf: name)
         for id in primitive.sessions {
             guard let session = state.sessions.removeValue(forKey: id) else { continue }
             expiry.remove(id, deadlineMilliseconds: session.queuedDeadlineMilliseconds)

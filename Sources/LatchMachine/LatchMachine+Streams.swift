@@ -99,6 +99,7 @@ extension LatchMachine {
     /// Records the latch's state as one event and sends it on every stream, ascending.
     mutating func publishChange(of name: PrimitiveName, _ step: inout Step) {
         state.primitives[name]?.recordChange(at: step.index, limits: limits)
+        step.note(changeOf: name)
         guard let primitive = state.primitives[name], !primitive.cursors.isEmpty else { return }
         let newest = primitive.ring.newestNumber
         for cursor in primitive.cursors where cursor.key != step.unansweredStream {

@@ -4,6 +4,8 @@ extension RollingDigest {
         fold(UInt64(record.origin))
         fold(record.number)
         fold(record.logTimeMilliseconds)
+        // Not folded where it is not known, so that records of version 1 keep their digest.
+        if record.wallTimeMilliseconds > 0 { fold(record.wallTimeMilliseconds) }
         fold(record.command)
     }
 
@@ -43,6 +45,23 @@ extension RollingDigest {
                 fold(expiry.session)
                 fold(expiry.deadlineMilliseconds)
             }
+        case .leave(let name, let session, let requestID, let participant):
+            fold(name)
+            fold(session)
+            fold(requestID)
+            fold(participant)
+        case .handOver(let name, let session, let requestID, let token, let text),
+            .publish(let name, let session, let requestID, let token, let text):
+            fold(name)
+            fold(session)
+            fold(requestID)
+            fold(token)
+            fold(text)
+        case .evict(let name, let participant, let session, let token):
+            fold(name)
+            fold(participant)
+            fold(session)
+            fold(token)
         }
     }
 

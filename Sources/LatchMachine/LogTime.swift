@@ -43,6 +43,9 @@ struct LogTime: Sendable {
 }
 
 extension UInt64 {
+    /// The difference, or 0 if the other is larger.
+    func subtractingToZero(_ other: UInt64) -> UInt64 { self > other ? self - other : 0 }
+
     /// The sum, or the largest number if it does not fit.
     func addingSaturated(_ other: UInt64) -> UInt64 {
         let (sum, overflow) = addingReportingOverflow(other)

@@ -21,6 +21,8 @@ extension RollingDigest {
         case .sessionEnded(let session):
             fold(5 as UInt64)
             fold(session)
+        // Follows from the entry itself.
+        case .changed: break
         }
     }
 
@@ -58,6 +60,9 @@ extension RollingDigest {
         // Not its words: another version of this program may put it otherwise.
         case .limit: fold(24 as UInt64)
         case .tooManyHeld: fold(25 as UInt64)
+        case .tokenMoved: fold(26 as UInt64)
+        case .noSuchParticipant: fold(27 as UInt64)
+        case .noSuchPrimitive: fold(28 as UInt64)
         }
     }
 

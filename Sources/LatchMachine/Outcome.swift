@@ -11,6 +11,9 @@ package enum Outcome: Hashable, Sendable {
     case streamTaken(StreamKey)
     /// This session is gone: calls that wait on it are answered `unknownSession`.
     case sessionEnded(SessionID)
+    /// What ``LatchMachine/view(_:)`` shows of this latch has changed, or that there is one. Once
+    /// for each latch and entry, right before the answer. In no digest.
+    case changed(PrimitiveName)
 }
 
 /// The answer to one command.
@@ -23,12 +26,12 @@ package enum Answer: Hashable, Sendable {
     case renewed([Bool])
     /// closeSession, deletePrimitive: always succeed.
     case closed
-    /// latch: the state right after the command, and the index at which it was applied (Q1: on a
-    /// retry the first one).
+    /// latch, leave, handOver, publish, evict: the state right after the command, and the index at
+    /// which it was applied (Q1: on a retry the first one).
     case latched(LatchState, index: UInt64)
     /// openStream: frames not yet acknowledged, in order, OPEN_STREAM included (E4).
     case streamOpened(StreamKey, replay: [Frame])
-    /// latch, openStream: waits for the ids before it. The answer comes as `.heldAnswer`.
+    /// A numbered command waits for the ids before it. The answer comes as `.heldAnswer`.
     case held
     case refused(Rejection)
 }
@@ -48,6 +51,12 @@ package enum Rejection: Hashable, Sendable {
     /// As many commands wait for missing ids as the session may hold. Nothing is remembered of this
     /// one.
     case tooManyHeld
+    /// The fencing token is not that of the grant that lasts, or the holder is of another session.
+    case tokenMoved
+    /// Nobody of that name waits (hand over) or is in the latch with that session (evict).
+    case noSuchParticipant
+    /// An operator named a latch that does not exist.
+    case noSuchPrimitive
 }
 
 /// One frame of an Events stream. Response ids count 1, 2, 3 … in each stream (E2).

@@ -5,6 +5,7 @@ struct Primitive: Sendable {
     /// The session of each participant, in the same order.
     private(set) var owners: [SessionID] = []
     private(set) var ring = EventRing()
+    private(set) var ledger = Ledger()
     /// The sessions opened on this primitive.
     var sessions = SortedChunks<SessionID>()
     /// The open streams of those sessions.
@@ -13,36 +14,68 @@ struct Primitive: Sendable {
     init() {}
 
     /// Takes what a snapshot kept.
-    init(latch: LatchState, owners: [SessionID], ring: EventRing) {
+    init(latch: LatchState, owners: [SessionID], ring: EventRing, ledger: Ledger) {
         self.latch = latch
         self.owners = owners
         self.ring = ring
+        self.ledger = ledger
     }
 
-    enum Joining {
-        case joined
-        /// This session is in the latch under this name: nothing changes (decided rule 2).
-        case already
-        case full
+    /// What a command did to the latch.
+    enum Effect {
+        case changed
+        /// It stands as the command wants it.
+        case unchanged
+        case refused(Rejection)
     }
 
-    /// Adds a participant at the end; it holds the latch at once if nobody does.
-    mutating func join(
-        _ participant: String, of session: SessionID, token: UInt64, limits: Limits
-    ) -> Joining {
-        for position in owners.indices where owners[position] == session {
-            if latch.participants[position].hasSameBytes(as: participant) { return .already }
+    // MARK: Questions
+
+    /// Whether the latch is held under this token.
+    func isCurrent(token: UInt64) -> Bool { latch.holder != nil && token == latch.fencingToken }
+
+    /// The first participant of that name from `start` on, of this session if one is given.
+    func position(of participant: String, session: SessionID? = nil, from start: Int = 0) -> Int? {
+        owners.indices.dropFirst(start).first { position in
+            session.map { $0 == owners[position] } ?? true
+                && latch.participants[position].hasSameBytes(as: participant)
         }
-        guard owners.count < limits.participantsPerLatch else { return .full }
+    }
+
+    // MARK: Changes
+
+    /// Adds a participant at the end; it holds the latch at once if nobody does. One that is in
+    /// under this name and session stays where it is (decided rule 2).
+    mutating func join(
+        _ participant: String, of session: SessionID, at moment: Moment, limits: Limits
+    ) -> Effect {
+        guard position(of: participant, session: session) == nil else { return .unchanged }
+        guard owners.count < limits.participantsPerLatch else {
+            return .refused(
+                .limit("participants: a latch has at most \(limits.participantsPerLatch)"))
+        }
+        guard latch.holder != nil || mayGrant(at: moment) else { return .refused(.grantLimit) }
         latch.participants.append(participant)
         owners.append(session)
-        if latch.holder == nil { grant(token: token) }
-        return .joined
+        if latch.holder == nil { grant(.joined, at: moment) }
+        return .changed
+    }
+
+    /// Removes the participant at `position`; if it held the latch, its term ends as `end` says.
+    mutating func remove(at position: Int, _ end: TermEnd, at moment: Moment) -> Effect {
+        let passesOn = position == 0 && owners.count > 1
+        guard !passesOn || mayGrant(at: moment) else { return .refused(.grantLimit) }
+        latch.participants.remove(at: position)
+        owners.remove(at: position)
+        if position == 0 { passOn(end, at: moment) }
+        return .changed
     }
 
     /// Removes all participants of sessions that are gone (ascending); returns whether there were
     /// any. Whatever their number, the latch passes on once, with one term step (Clarified c).
-    mutating func removeParticipants(of gone: [SessionID], token: UInt64) -> Bool {
+    mutating func removeParticipants(
+        of gone: [SessionID], _ end: TermEnd, at moment: Moment
+    ) -> Bool {
         func isGone(_ session: SessionID) -> Bool {
             let position = gone.lowerBound { $0 < session }
             return position < gone.count && gone[position] == session
@@ -57,8 +90,30 @@ struct Primitive: Sendable {
         }
         latch.participants = participants
         owners = remaining
-        if holderLeft { grant(token: token) }
+        if holderLeft { passOn(end, at: moment) }
         return true
+    }
+
+    /// The participant at `position`, which waits, holds the latch from now on, and the holder
+    /// becomes the last in line.
+    mutating func handOver(to position: Int, _ end: TermEnd, at moment: Moment) -> Effect {
+        guard mayGrant(at: moment) else { return .refused(.grantLimit) }
+        let (participant, owner) = (latch.participants[position], owners[position])
+        latch.participants.remove(at: position)
+        owners.remove(at: position)
+        latch.participants.append(latch.participants[0])
+        owners.append(owners[0])
+        latch.participants[0] = participant
+        owners[0] = owner
+        passOn(end, at: moment)
+        return .changed
+    }
+
+    /// The holder says something to those who look.
+    mutating func publish(_ value: String) -> Effect {
+        guard !latch.value.hasSameBytes(as: value) else { return .unchanged }
+        latch.value = value
+        return .changed
     }
 
     /// Records the state as an event of the entry at `index`.
@@ -66,12 +121,32 @@ struct Primitive: Sendable {
         ring.append(LatchEvent(index: index, state: latch), limits: limits)
     }
 
-    /// The oldest participant holds the latch from now on. With none left the term stays.
-    private mutating func grant(token: UInt64) {
+    // MARK: Grants
+
+    /// A token is the entry's index, so one entry grants a latch once. Commands that were held for
+    /// a gap are applied by one entry together, and only theirs can be in want of a second grant.
+    private func mayGrant(at moment: Moment) -> Bool { moment.token > latch.fencingToken }
+
+    /// The term of a holder that is not the first any more ends, and that of the first begins.
+    private mutating func passOn(_ end: TermEnd, at moment: Moment) {
+        ledger.end(end, at: moment)
+        grant(end.cause, at: moment)
+    }
+
+    /// The first participant holds the latch from now on. With none left the term stays.
+    private mutating func grant(_ cause: Cause, at moment: Moment) {
+        latch.value = ""
         latch.holder = latch.participants.first
-        guard latch.holder != nil else { return }
-        precondition(token > latch.fencingToken, "I14: a fencing token only ever grows")
+        guard let holder = latch.holder, let owner = owners.first else { return }
+        precondition(mayGrant(at: moment), "I14: a fencing token only ever grows")
         latch.term &+= 1
-        latch.fencingToken = token
+        latch.fencingToken = moment.token
+        ledger.begin(latch, holder: holder, session: owner, cause, at: moment)
+    }
+}
+
+extension Rejection {
+    fileprivate static var grantLimit: Self {
+        .limit("grants: a log entry grants a latch once, and this command came with others")
     }
 }

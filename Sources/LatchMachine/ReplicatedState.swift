@@ -23,8 +23,11 @@ struct ReplicatedState: Sendable {
     /// The token of a grant by the entry at `index`: it grows with the index, and the incarnation
     /// never goes back, so for ever (I14).
     func fencingToken(at index: UInt64) -> UInt64 {
-        UInt64(incarnation) << 48 | (index & 0xFFFF_FFFF_FFFF)
+        UInt64(incarnation) << 48 | Self.index(ofToken: index)
     }
+
+    /// The index of the entry that granted a token.
+    static func index(ofToken token: UInt64) -> UInt64 { token & 0xFFFF_FFFF_FFFF }
 
     /// The session, if it is alive and belongs to this primitive (Clarified g).
     func session(_ id: SessionID, of primitive: PrimitiveName) -> Session? {

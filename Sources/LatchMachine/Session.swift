@@ -33,7 +33,7 @@ struct Session: Sendable {
 
 /// What a sequenced command asks, apart from who asks and its number.
 enum CommandContent: Sendable {
-    case latch(participant: String)
+    case latch(LatchCommand)
     /// `index` is the client's highest seen one.
     case openStream(index: UInt64)
 
@@ -41,11 +41,19 @@ enum CommandContent: Sendable {
     /// Events call only says what the client has seen, which may grow between two tries.
     func isSameCommand(as other: CommandContent) -> Bool {
         switch (self, other) {
-        case (.latch(let mine), .latch(let theirs)): mine.hasSameBytes(as: theirs)
+        case (.latch(let mine), .latch(let theirs)): mine == theirs
         case (.openStream, .openStream): true
         case (.latch, .openStream), (.openStream, .latch): false
         }
     }
+}
+
+/// What a session asks of its latch.
+enum LatchCommand: Hashable, Sendable {
+    case join(ExactText)
+    case leave(ExactText)
+    case handOver(token: UInt64, to: ExactText)
+    case publish(token: UInt64, value: ExactText)
 }
 
 /// The answer to a command, kept for its retries (Q1).

@@ -3,6 +3,12 @@ import BinaryCoding
 /// The texts of one primitive in order of appearance.
 struct NameTable {
     private var texts: [String] = []
+    /// Whether a latch has a value: from version 2 on.
+    private let hasValues: Bool
+
+    init(hasValues: Bool) {
+        self.hasValues = hasValues
+    }
 
     mutating func readName(
         from reader: inout ByteReader
@@ -26,7 +32,13 @@ struct NameTable {
         latch.participants.reserveCapacity(count)
         for _ in 0..<count { latch.participants.append(try readName(from: &reader)) }
         latch.holder = latch.participants.first
+        latch.value = try readValue(from: &reader)
         return latch
+    }
+
+    /// What the holder of a latch published.
+    mutating func readValue(from reader: inout ByteReader) throws(DecodingFailure) -> String {
+        hasValues ? try readName(from: &reader) : ""
     }
 
     mutating func readSession(
@@ -66,8 +78,15 @@ struct NameTable {
         from reader: inout ByteReader
     ) throws(DecodingFailure) -> CommandContent {
         switch try reader.read(UInt8.self, "content") {
-        case 0: return .latch(participant: try readName(from: &reader))
+        case 0: return .latch(.join(ExactText(try readName(from: &reader))))
         case 1: return .openStream(index: try reader.readNumber("index"))
+        case 2: return .latch(.leave(ExactText(try readName(from: &reader))))
+        case 3:
+            let token = try reader.read(UInt64.self, "token")
+            return .latch(.handOver(token: token, to: ExactText(try readName(from: &reader))))
+        case 4:
+            let token = try reader.read(UInt64.self, "token")
+            return .latch(.publish(token: token, value: ExactText(try readName(from: &reader))))
         case let other: throw .invalid(field: "content", reason: "\(other) is not known")
         }
     }
@@ -93,6 +112,8 @@ extension ByteReader {
         case 2: return .gap
         case 3: return .requestMismatch
         case 4: return .limit(try readString("limit", limit: Limits.nameBytes))
+        case 6: return .tokenMoved
+        case 7: return .noSuchParticipant
         case let other: throw .invalid(field: "rejection", reason: "\(other) is not known")
         }
     }

@@ -44,6 +44,8 @@ struct SnapshotDecoder {
     let limits: Limits
     /// Every session with its deadline, for the expiry queue.
     private(set) var deadlines: [ExpiryQueue.Candidate] = []
+    /// Whether latches have values and ledgers: from version 2 on.
+    private var hasLedgers = true
 
     init(limits: Limits) {
         self.limits = limits
@@ -57,9 +59,9 @@ struct SnapshotDecoder {
             throw .invalid(field: "snapshot magic", reason: "these bytes are no snapshot")
         }
         let version = try reader.read(UInt16.self, "snapshot version")
-        guard version == SnapshotLayout.version else {
-            throw .invalid(field: "snapshot version", reason: "\(version) is not known here")
-        }
+        guard version == SnapshotLayout.version || version == SnapshotLayout.versionWithoutLedgers
+        else { throw .invalid(field: "snapshot version", reason: "\(version) is not known here") }
+        hasLedgers = version != SnapshotLayout.versionWithoutLedgers
         var state = ReplicatedState(incarnation: try reader.read(UInt16.self, "incarnation"))
         state.lastApplied = try reader.readNumber("last applied")
         guard state.lastApplied <= ReplicatedState.highestSnapshotIndex else {
@@ -93,7 +95,7 @@ struct SnapshotDecoder {
     private mutating func readPrimitive(
         _ name: PrimitiveName, into state: inout ReplicatedState, from reader: inout ByteReader
     ) throws(DecodingFailure) {
-        var texts = NameTable()
+        var texts = NameTable(hasValues: hasLedgers)
         var latch = LatchState(
             term: try reader.readNumber("term"), fencingToken: try reader.readNumber("token"))
         var owners: [SessionID] = []
@@ -104,6 +106,7 @@ struct SnapshotDecoder {
             owners.append(try reader.readNumber("owner"))
         }
         latch.holder = latch.participants.first
+        latch.value = try texts.readValue(from: &reader)
         let newestNumber = try reader.read(UInt64.self, "newest event")
         var events: Deque<LatchEvent> = []
         let eventCount = try reader.readCount("events", minimumBytesEach: 28)
@@ -121,7 +124,12 @@ struct SnapshotDecoder {
         }
         let ring = EventRing(newestNumber: newestNumber, events: events)
         try ring.check(against: latch, upTo: state)
-        var primitive = Primitive(latch: latch, owners: owners, ring: ring)
+        let ledger =
+            hasLedgers
+            ? try texts.readLedger(from: &reader)
+            : Ledger(unknownPastOf: latch, heldBy: owners.first)
+        try ledger.check(against: latch, heldBy: owners.first, upTo: state)
+        var primitive = Primitive(latch: latch, owners: owners, ring: ring, ledger: ledger)
         try readSessions(of: name, &primitive, &texts, into: &state, from: &reader)
         for owner in owners where !primitive.sessions.contains(owner) {
             throw .invalid(field: "owner", reason: "session \(owner) is not open")

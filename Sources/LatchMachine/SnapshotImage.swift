@@ -45,12 +45,14 @@ package struct SnapshotImage: Sendable {
             writer.write(participant, &names)
             writer.write(owner)
         }
+        writer.write(primitive.latch.value, &names)
         writer.write(primitive.ring.newestNumber)
         writer.write(UInt32(primitive.ring.events.count))
         for event in primitive.ring.events {
             writer.write(event.index)
             writer.write(event.state, &names)
         }
+        writer.write(primitive.ledger, &names)
         writer.write(UInt32(primitive.sessions.count))
         for id in primitive.sessions {
             guard let session = state.sessions[id] else {
@@ -93,6 +95,33 @@ extension ByteWriter {
         write(latch.fencingToken)
         write(UInt32(latch.participants.count))
         for participant in latch.participants { write(participant, &names) }
+        write(latch.value, &names)
+    }
+
+    fileprivate mutating func write(_ ledger: Ledger, _ names: inout NameNumbers) {
+        write(ledger.idleSinceMilliseconds)
+        write(ledger.believedUntilMilliseconds)
+        write(UInt32(ledger.records.count))
+        for record in ledger.records {
+            write(record.term)
+            write(record.fencingToken)
+            write(record.holder, &names)
+            write(record.session)
+            write(record.began)
+            write(record.ended != nil)
+            if let ended = record.ended { write(ended) }
+            write(record.gapMilliseconds)
+            write(record.overlapBoundMilliseconds)
+            write(record.chain)
+        }
+    }
+
+    private mutating func write(_ edge: TermEdge) {
+        write(edge.cause.rawValue)
+        write(edge.index)
+        write(edge.raftTerm)
+        write(edge.logTimeMilliseconds)
+        write(edge.wallTimeMilliseconds)
     }
 
     fileprivate mutating func write(_ session: Session, _ names: inout NameNumbers) {
@@ -128,12 +157,23 @@ extension ByteWriter {
 
     private mutating func write(_ content: CommandContent, _ names: inout NameNumbers) {
         switch content {
-        case .latch(let participant):
+        case .latch(.join(let participant)):
             write(0 as UInt8)
-            write(participant, &names)
+            write(participant.text, &names)
         case .openStream(let index):
             write(1 as UInt8)
             write(index)
+        case .latch(.leave(let participant)):
+            write(2 as UInt8)
+            write(participant.text, &names)
+        case .latch(.handOver(let token, let participant)):
+            write(3 as UInt8)
+            write(token)
+            write(participant.text, &names)
+        case .latch(.publish(let token, let value)):
+            write(4 as UInt8)
+            write(token)
+            write(value.text, &names)
         }
     }
 
@@ -158,8 +198,11 @@ extension ByteWriter {
         case .limit(let text):
             write(4 as UInt8)
             write(text)
-        // Never stored: a snapshot that held it would be refused.
+        case .tokenMoved: write(6 as UInt8)
+        case .noSuchParticipant: write(7 as UInt8)
+        // Never stored: a snapshot that held one would be refused.
         case .tooManyHeld: write(5 as UInt8)
+        case .noSuchPrimitive: write(8 as UInt8)
         }
     }
 }

@@ -6,8 +6,8 @@ import RaftCore
 enum Waiter {
     case reply(any ReplySink)
     case subscriber(any SubscriberSink)
-    /// One group of callers for each renewal of the entry, in its order.
-    case renewals([[any ReplySink]])
+    /// The renewals of the entry, with a group of callers for each.
+    case renewals(RenewalBuffer.Batch)
     /// A command of the node itself.
     case nobody
 }
@@ -167,22 +167,27 @@ extension Command {
     var sequence: StreamKey? {
         switch self {
         case .latch(_, let session, let requestID, _),
-            .openStream(_, let session, let requestID, _):
+            .openStream(_, let session, let requestID, _),
+            .leave(_, let session, let requestID, _),
+            .handOver(_, let session, let requestID, _, _),
+            .publish(_, let session, let requestID, _, _):
             requestID == 0 ? nil : StreamKey(session: session, stream: requestID)
         case .leaderElected, .openSession, .renew, .closeSession, .deletePrimitive, .closeGap,
-            .expire:
+            .expire, .evict:
             nil
         }
     }
 
     /// Whether applying the command twice has the effect of applying it once, and the first answer
-    /// holds. Not so a join without a request id: the first copy may be refused, for a latch that
-    /// is full, and the second join. With one, only ``Rejection/tooManyHeld`` is not final.
+    /// holds. Not so without a request id: the first copy of a join may be refused, for a latch
+    /// that is full, and the second join. With one, only ``Rejection/tooManyHeld`` is not final.
     var isRepeatable: Bool {
         switch self {
-        case .latch(_, _, let requestID, _): requestID > 0
+        case .latch(_, _, let requestID, _), .leave(_, _, let requestID, _),
+            .handOver(_, _, let requestID, _, _), .publish(_, _, let requestID, _, _):
+            requestID > 0
         case .openStream, .renew, .closeSession, .closeGap: true
-        case .leaderElected, .openSession, .deletePrimitive, .expire: false
+        case .leaderElected, .openSession, .deletePrimitive, .expire, .evict: false
         }
     }
 }

@@ -40,7 +40,8 @@ final class Inbox: Sendable {
     func offer(_ request: NodeRequest) -> Admission {
         state.withLock { state in
             if state.isClosed { return .closed }
-            // What frees something is always taken; there is one for each subscriber at most.
+            // What frees something is always taken; there is one for each subscriber or
+            // observer at most.
             if state.contents.requests.count >= capacity, !request.frees { return .full }
             state.contents.requests.append(request)
             return state.wake()
@@ -81,8 +82,8 @@ extension Inbox.State {
 extension NodeRequest {
     fileprivate var frees: Bool {
         switch self {
-        case .unsubscribe: true
-        case .command, .subscribe, .renew, .read, .status: false
+        case .unsubscribe, .stopObserving: true
+        case .command, .subscribe, .renew, .read, .status, .observe, .localView: false
         }
     }
 }

@@ -40,6 +40,12 @@ extension LatchNode {
                 outbox.complete(sink, with: .status(currentStatus))
             case .unsubscribe(let key, let sink):
                 subscribers.remove(key, servedBy: sink)
+            case .observe(let name, let minimumIndex, let sink):
+                observe(name, minimumIndex, sink)
+            case .stopObserving(let name, let sink):
+                observers.remove(sink, from: name)
+            case .localView(let name, let sink):
+                answerLocally(name, sink, at: now)
             }
         }
     }
@@ -56,8 +62,8 @@ extension LatchNode {
     private func flushRenewals(at now: Instant) {
         guard let due = renewals.due, due <= now || renewals.isFull else { return }
         let deadline = now.advanced(byMilliseconds: settings.requestTimeoutMilliseconds)
-        for (batch, sinks) in renewals.takeAll() {
-            accept(.renew(batch), .renewals(sinks), deadline)
+        for batch in renewals.takeAll() {
+            accept(.renew(batch.renewals), .renewals(batch), deadline)
         }
     }
 
@@ -158,12 +164,14 @@ extension LatchNode {
         }
         guard !batch.isEmpty else { return }
         let logTime = logClock.isRunning ? logClock.advance(to: now) : machine.logTimeMilliseconds
+        let wallTime = settings.wallClock()
         let stamped = batch.enumerated().map { position, proposal in
             Proposal(
                 id: ProposalID(UInt64(position)),
                 payload: LogRecord.encode(
                     origin: proposal.origin.rawValue, number: proposal.number,
-                    logTimeMilliseconds: logTime, encodedCommand: proposal.command))
+                    logTimeMilliseconds: logTime, wallTimeMilliseconds: wallTime,
+                    encodedCommand: proposal.command))
         }
         raft.step(.propose(stamped), at: now, into: &effects)
         var refused: [ServerID: [RefusedProposals.Reason: [UInt64]]] = [:]
@@ -177,6 +185,7 @@ extension LatchNode {
             refused[proposal.origin, default: [:]][reason, default: []].append(proposal.number)
         }
         effects.proposals.removeAll(keepingCapacity: true)
+        meters.noteProposals(batch.count, refused: refused)
         guard !refused.isEmpty else { return }
         for member in settings.members {
             for reason in RefusedProposals.Reason.allCases {

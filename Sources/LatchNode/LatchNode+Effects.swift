@@ -12,6 +12,7 @@ extension LatchNode {
         let effects = self.effects
         self.effects = Effects()
         for decision in effects.decisions {
+            meters.note(decision)
             logger.log(
                 level: decision.isAlarming ? .warning : .debug, "raft",
                 metadata: ["decision": "\(decision)"])
@@ -21,12 +22,18 @@ extension LatchNode {
             if !effects.sendAfterPersist.isEmpty {
                 heldEnvelopes.append((persist.id, effects.sendAfterPersist))
             }
+            meters.persistBegan(persist, at: loop.now.uptimeNanoseconds)
             storage.persist(persist)
         }
         if let snapshot = effects.restore, !restore(snapshot) { return }
         guard apply(effects.apply) else { return }
+        if !effects.apply.isEmpty {
+            meters.applied &+= UInt64(effects.apply.count)
+            meters.lastProgress = loop.now.uptimeNanoseconds
+        }
         for grant in effects.reads { resolve(grant) }
         answerReads()
+        showObservers()
     }
 
     func send(_ envelope: Envelope) {
@@ -43,7 +50,9 @@ extension LatchNode {
                 do {
                     let record = try LogRecord(decoding: entry.payload)
                     outcomes.removeAll(keepingCapacity: true)
-                    machine.apply(record, at: entry.index.rawValue, into: &outcomes)
+                    machine.apply(
+                        record, at: entry.index.rawValue, raftTerm: entry.term.rawValue,
+                        into: &outcomes)
                     route(record, at: entry.index.rawValue)
                 } catch {
                     halt(.invariant("the committed entry \(entry.index) does not decode: \(error)"))
@@ -70,6 +79,7 @@ extension LatchNode {
     private func route(_ record: LogRecord, at index: UInt64) {
         let isOwn = record.origin == settings.server.rawValue
         if let session = record.command.sequencedSession { touchedSessions.append(session) }
+        meters.note(record.command, outcomes)
         for outcome in outcomes {
             switch outcome {
             case .answer(let answer):
@@ -95,6 +105,8 @@ extension LatchNode {
                 for waiter in held.removeAll(session: session) {
                     finish(waiter, .refused(.unknownSession), at: index)
                 }
+            case .changed(let name):
+                noteChange(of: name, at: index)
             }
         }
     }
@@ -122,10 +134,14 @@ extension LatchNode {
             if case .streamOpened(let key, let replay) = answer {
                 subscribe(sink, to: key, after: replay)
             }
-        case .renewals(let groups):
+        case .renewals(let batch):
             guard case .renewed(let alive) = answer else { return fail(waiter, .outcomeUnknown) }
-            for (sinks, isAlive) in zip(groups, alive) {
-                for sink in sinks { outbox.complete(sink, with: .renewed(isAlive)) }
+            for (position, isAlive) in zip(batch.sinks.indices, alive) {
+                let session = batch.renewals[position].session
+                let timeout = isAlive ? machine.timeoutMilliseconds(of: session) ?? 0 : 0
+                for sink in batch.sinks[position] {
+                    outbox.complete(sink, with: .renewed(isAlive, timeoutMilliseconds: timeout))
+                }
             }
         case .nobody:
             break
@@ -147,8 +163,8 @@ extension LatchNode {
         switch waiter {
         case .reply(let sink): outbox.complete(sink, with: .failed(failure))
         case .subscriber(let sink): outbox.complete(sink, with: .failed(failure))
-        case .renewals(let groups):
-            for sink in groups.joined() { outbox.complete(sink, with: .failed(failure)) }
+        case .renewals(let batch):
+            for sink in batch.sinks.joined() { outbox.complete(sink, with: .failed(failure)) }
         case .nobody: break
         }
     }
@@ -161,6 +177,7 @@ extension LatchNode {
         for waiter in held.removeAll() { fail(waiter, .outcomeUnknown) }
         for read in reads.removeAll() { outbox.complete(read.sink, with: .failed(.shuttingDown)) }
         for sink in subscribers.removeAll() { outbox.abandon(sink, because: .shuttingDown) }
+        for sink in observers.removeAll() { outbox.end(sink, because: .shuttingDown) }
         outbox.flush()
     }
 
@@ -177,11 +194,13 @@ extension LatchNode {
         }
         lastAppliedTerm = snapshot.lastIncludedTerm
         lastSnapshotIndex = snapshot.lastIncludedIndex.rawValue
+        note(.snapshotInstalled(snapshot.lastIncludedIndex, bytes: snapshot.data.count))
         touchedSessions += reads.parkedSessions
         // The entries that would have told their fate are not seen here.
         for call in calls.removeInFlight() { fail(call.waiter, .outcomeUnknown) }
         for waiter in held.removeAll() { fail(waiter, .outcomeUnknown) }
         for (key, last) in subscribers.progress { resume(key, after: last) }
+        observers.noteRestore()
         return true
     }
 
@@ -205,6 +224,7 @@ extension LatchNode {
             machine.lastApplied - lastSnapshotIndex >= settings.snapshotEveryEntries
         else { return }
         isSnapshotInProgress = true
+        meters.snapshotBegan = loop.now.uptimeNanoseconds
         lastSnapshotIndex = machine.lastApplied
         let image = machine.snapshotImage()
         let index = LogIndex(machine.lastApplied)
@@ -266,9 +286,12 @@ extension Command {
     var sequencedSession: SessionID? {
         switch self {
         case .latch(_, let session, _, _), .openStream(_, let session, _, _),
-            .closeGap(let session, _):
+            .closeGap(let session, _), .leave(_, let session, _, _),
+            .handOver(_, let session, _, _, _), .publish(_, let session, _, _, _):
             session
-        case .leaderElected, .openSession, .renew, .closeSession, .deletePrimitive, .expire: nil
+        case .leaderElected, .openSession, .renew, .closeSession, .deletePrimitive, .expire,
+            .evict:
+            nil
         }
     }
 }

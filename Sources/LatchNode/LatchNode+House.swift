@@ -14,11 +14,14 @@ extension LatchNode {
             turn()
         case .linkUp(let server):
             logger.info("link up", metadata: ["peer": "\(server)"])
+            note(.linkUp(server))
             linkEvents.append(.peerReachable(server))
             reconnected.insert(server)
             scheduleTurn()
         case .linkDown(let server):
             logger.info("link down", metadata: ["peer": "\(server)"])
+            meters.linksLost += 1
+            note(.linkDown(server))
         case .unreachable(let server):
             logger.info("peer refuses connections", metadata: ["peer": "\(server)"])
             linkEvents.append(.peerUnreachable(server))
@@ -42,6 +45,7 @@ extension LatchNode {
         switch frame {
         case .raft(let message):
             raft.step(.received(message), at: now, into: &effects)
+            noteLeaderHeard(from: server, at: now)
         case .proposals(let forwarded):
             takeForwarded(forwarded, from: server)
         case .proposalsRefused(let refused):
@@ -89,13 +93,13 @@ extension LatchNode {
     }
 
     /// Whether an entry of the current term is applied: then the fate of earlier ones is known.
-    private var hasAppliedInTerm: Bool { lastAppliedTerm == raft.currentTerm }
+    var hasAppliedInTerm: Bool { lastAppliedTerm == raft.currentTerm }
 
     /// An idle follower need not be told of each commit at once: it saves two wake-ups a write.
     func noteWhetherCommitIsAwaited() {
         raft.awaitsCommit =
             !hasAppliedInTerm || calls.count > 0 || !reads.isEmpty || !held.isEmpty
-            || !subscribers.isEmpty
+            || !subscribers.isEmpty || observers.count > 0
     }
 
     /// The next moment at which a turn has something to do.

@@ -44,6 +44,7 @@ extension LatchNode {
     func leadWork(at now: Instant) {
         guard leadership.isServing, raft.isReadyToServe, !raft.isTransferring else { return }
         let logTime = logClock.advance(to: now)
+        leaderHeardAt = now
         guard graceTerm == raft.currentTerm else {
             if !isProposed(.leaderElected) {
                 propose(
@@ -80,6 +81,7 @@ extension LatchNode {
         let (role, term, leader) = (raft.role, raft.currentTerm, raft.leader)
         let gained = role == .leader && (leadership.role != .leader || leadership.term != term)
         if leader != leadership.leader || term != leadership.term {
+            noteLeadership(role, term, leader)
             reads.restartUnconfirmed()
             holdOffUntil = nil
             logger.info(

@@ -47,6 +47,8 @@ extension LatchNode {
                 return .noSuchPrimitive(index: machine.lastApplied)
             }
             return .latch(state, index: machine.lastApplied)
+        case .view(let primitive):
+            return .view(machine.view(primitive), index: machine.lastApplied)
         case .list(let namespace, let prefix, let after, let limit):
             let rows = machine.latches(
                 namespace: namespace, prefix: prefix, after: after, limit: limit)

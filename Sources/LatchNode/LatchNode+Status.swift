@@ -24,6 +24,7 @@ extension LatchNode {
     func noteDuration(since began: NIODeadline) {
         let ended = loop.now
         let duration = ended - began
+        meters.turns.record(duration.nanoseconds.magnitude)
         if duration >= Self.slowTurn {
             slowTurns.count += 1
             slowTurns.longest = max(slowTurns.longest, duration)

@@ -42,6 +42,11 @@ package final class LatchNode: @unchecked Sendable {
     var touchedSessions: [SessionID] = []
     var foreignReads: [UInt64: (server: ServerID, number: UInt64)] = [:]
     var subscribers = Subscribers()
+    var observers = Observers()
+    /// Once since the start, everything committed so far was applied here.
+    var hasBeenUpToDate = false
+    /// When a leader that is current was last heard from; nil before the first.
+    var leaderHeardAt: Instant?
     var logClock: LogClock
     var digests: DigestLedger
 
@@ -73,9 +78,12 @@ package final class LatchNode: @unchecked Sendable {
     /// A turn that lasts so long is logged.
     static let slowTurn = TimeAmount.milliseconds(20)
     var slowTurns = SlowTurns(toldAt: .uptimeNanoseconds(0))
+    var meters = NodeMeters()
     var readinessObservers: [@Sendable (Readiness) -> Void] = []
     /// Set before the start, if at all.
     package weak var turnObserver: (any TurnObserver)?
+    /// Set before the start, if at all.
+    package weak var termObserver: (any TermObserver)?
 
     /// Why a node stopped itself. It has sent nothing since.
     package enum HaltReason: Sendable, CustomStringConvertible {
@@ -172,7 +180,10 @@ package final class LatchNode: @unchecked Sendable {
     }
 
     private func refuse(_ request: NodeRequest, _ failure: NodeFailure) {
-        guard let sink = request.caller ?? request.statusReader else { return }
+        if case .observe(_, _, let sink) = request {
+            return sink.loop.execute { sink.end(failure) }
+        }
+        guard let sink = request.caller ?? request.localReader else { return }
         sink.loop.execute { sink.complete(.failed(failure)) }
     }
 
@@ -228,10 +239,13 @@ package final class LatchNode: @unchecked Sendable {
             while let first = heldEnvelopes.first, first.id <= id {
                 for envelope in heldEnvelopes.removeFirst().envelopes { send(envelope) }
             }
+            meters.persistEnded(id, at: loop.now.uptimeNanoseconds)
             raft.step(.persisted(id), at: now, into: &effects)
         }
         if let snapshot = contents.snapshot {
             isSnapshotInProgress = false
+            meters.snapshotEnded(bytes: snapshot.data.count, at: loop.now.uptimeNanoseconds)
+            note(.snapshotTaken(snapshot.lastIncludedIndex, bytes: snapshot.data.count))
             raft.step(.snapshotTaken(snapshot), at: now, into: &effects)
         }
     }

@@ -17,6 +17,19 @@ package protocol SubscriberSink: ReplySink {
     func abandon(_ reason: AbandonReason)
 }
 
+/// Watches one latch. The node calls it on `loop`, in order.
+///
+/// Calls that were on their way when the sink stopped observing may still arrive.
+package protocol ObserverSink: AnyObject, Sendable {
+    /// The event loop on which the observer lives.
+    var loop: any EventLoop { get }
+    /// The latch as this node has applied it, first and after every change; changes of one turn are
+    /// shown together. A nil view: there is no such latch at `index`. `index` never goes back.
+    func show(_ view: LatchView?, index: UInt64)
+    /// Nothing is shown any more: the node is stopping, or has too many observers.
+    func end(_ failure: NodeFailure)
+}
+
 /// Why a node stops serving a stream whose server-side state lives on.
 package enum AbandonReason: Sendable {
     /// Somebody re-opened the stream, here or on another node (E4).
@@ -40,6 +53,13 @@ package enum NodeRequest: Sendable {
     case status(any ReplySink)
     /// The subscriber's transport is gone.
     case unsubscribe(StreamKey, any SubscriberSink)
+    /// Shows the latch to the sink as soon as this node has applied the entry at `minimumIndex`,
+    /// and after every change.
+    case observe(PrimitiveName, minimumIndex: UInt64, any ObserverSink)
+    /// The observer's transport is gone.
+    case stopObserving(PrimitiveName, any ObserverSink)
+    /// The latch as this node has applied it, at once, however old that is.
+    case localView(PrimitiveName, any ReplySink)
 }
 
 extension NodeRequest {
@@ -48,15 +68,15 @@ extension NodeRequest {
         switch self {
         case .command(_, let sink), .renew(_, let sink), .read(_, let sink): sink
         case .subscribe(_, let sink): sink
-        case .status, .unsubscribe: nil
+        case .status, .unsubscribe, .observe, .stopObserving, .localView: nil
         }
     }
 
-    /// Who asked for the node's own status.
-    var statusReader: (any ReplySink)? {
+    /// Who asked for what this node knows by itself.
+    var localReader: (any ReplySink)? {
         switch self {
-        case .status(let sink): sink
-        case .command, .renew, .read, .subscribe, .unsubscribe: nil
+        case .status(let sink), .localView(_, let sink): sink
+        case .command, .renew, .read, .subscribe, .unsubscribe, .observe, .stopObserving: nil
         }
     }
 }
@@ -67,6 +87,8 @@ package enum ReadQuery: Sendable {
     case get(PrimitiveName, SessionID, requestID: UInt64)
     /// One latch, without a session.
     case latch(PrimitiveName)
+    /// One latch with its ledger, without a session.
+    case view(PrimitiveName)
     /// Latches in order of (namespace, name), after `after`.
     case list(namespace: String?, prefix: String, after: PrimitiveName?, limit: Int)
     /// The names of all primitives of a namespace, or of all.
@@ -77,13 +99,19 @@ package enum ReadQuery: Sendable {
 package enum NodeResult: Sendable {
     /// The command was applied (or rejected by the machine) at `index`.
     case answer(Answer, index: UInt64)
-    /// A keep-alive was applied: whether its session is alive.
-    case renewed(Bool)
+    /// A keep-alive was applied: whether its session is alive, and for how long it outlives the
+    /// renewal, in log time; 0 if it is not.
+    case renewed(Bool, timeoutMilliseconds: UInt64)
     /// Get: the latch, read at `index`.
     case latch(LatchState, index: UInt64)
     case unknownSession
     /// The primitive does not exist, read at `index`.
     case noSuchPrimitive(index: UInt64)
+    /// The latch with its ledger, read at `index`; nil if there is no such primitive.
+    case view(LatchView?, index: UInt64)
+    /// What this node has applied; the age is the time since it last heard from a current leader, 0
+    /// on a leader that serves, nil if it never did.
+    case localView(LatchView?, index: UInt64, ageMilliseconds: UInt64?)
     case latches([ListedLatch], index: UInt64)
     case primitives([PrimitiveName])
     case status(NodeStatus)

@@ -1,3 +1,4 @@
+package import LatchMachine
 package import PeerTransport
 package import RaftCore
 package import RaftStorage
@@ -54,4 +55,16 @@ package protocol TurnObserver: AnyObject {
     func willExecute(_ effects: borrowing Effects, of node: LatchNode)
     /// The turn is over: effects executed, frames flushed.
     func didTurn(_ node: LatchNode)
+}
+
+/// Is told of terms of latches, on the node's loop: for metrics.
+package protocol TermObserver: AnyObject, Sendable {
+    /// This node has applied the entry that began a term.
+    func termBegan(_ record: TermRecord, of name: PrimitiveName)
+    /// This node has applied the entry that ended a term after which nobody held the latch.
+    func termEnded(_ record: TermRecord, of name: PrimitiveName)
+}
+
+extension TermObserver {
+    package func termEnded(_ record: TermRecord, of name: PrimitiveName) {}
 }

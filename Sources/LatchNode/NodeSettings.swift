@@ -21,12 +21,16 @@ package struct NodeSettings: Sendable {
     package var maximumPendingCalls = 50_000
     /// Events streams served by this node, at most.
     package var maximumSubscribers = 50_000
+    /// Observers of latches served by this node, at most.
+    package var maximumObservers = 20_000
     /// Take a snapshot once this many entries were applied since the last one.
     package var snapshotEveryEntries: UInt64 = 50_000
     /// Members compare the digests of their states at multiples of this index (I8).
     package var digestEveryEntries: UInt64 = 1_024
     /// The bounds of replicated state: the same on every member.
     package var limits = Limits.standard
+    /// Milliseconds since 1970. Stamped into entries for people to read; it decides nothing.
+    package var wallClock: @Sendable () -> UInt64 = WallClock.now
 
     package init(server: ServerID, members: [Member]) {
         self.server = server

@@ -8,12 +8,17 @@ struct Outbox {
         case complete(any ReplySink, NodeResult)
         case frame(any SubscriberSink, Frame)
         case abandon(any SubscriberSink, AbandonReason)
+        case show([any ObserverSink], LatchView?, index: UInt64)
+        case end(any ObserverSink, NodeFailure)
 
         func run() {
             switch self {
             case .complete(let sink, let result): sink.complete(result)
             case .frame(let sink, let frame): sink.deliver(frame)
             case .abandon(let sink, let reason): sink.abandon(reason)
+            case .show(let sinks, let view, let index):
+                for sink in sinks { sink.show(view, index: index) }
+            case .end(let sink, let failure): sink.end(failure)
             }
         }
     }
@@ -36,6 +41,17 @@ struct Outbox {
 
     mutating func abandon(_ sink: any SubscriberSink, because reason: AbandonReason) {
         append(.abandon(sink, reason), on: sink.loop)
+    }
+
+    /// One delivery for all sinks of a loop, whatever their number.
+    mutating func show(
+        _ view: LatchView?, index: UInt64, to sinks: [any ObserverSink], on loop: any EventLoop
+    ) {
+        append(.show(sinks, view, index: index), on: loop)
+    }
+
+    mutating func end(_ sink: any ObserverSink, because failure: NodeFailure) {
+        append(.end(sink, failure), on: sink.loop)
     }
 
     private mutating func append(_ delivery: Delivery, on loop: any EventLoop) {

@@ -26,6 +26,8 @@ struct Observer {
     private var closed: Set<StreamKey> = []
     private var electedAt: UInt64 = 0
     private var grace: UInt64 = 0
+    private var incarnation: UInt16 = 3
+    private var ledgers = LedgerObserver()
 
     mutating func observe(
         _ command: Command, _ outcomes: [Outcome], at index: UInt64, _ machine: LatchMachine
@@ -41,13 +43,13 @@ struct Observer {
                 calls.append((Call(session: session, requestID: requestID), [], answer))
                 mark(answer, repeated: false)
                 receiveReplay(answer, at: index)
-            case .streamTaken: break
+            case .streamTaken, .changed: break
             case .answer(let answer):
                 receiveReplay(answer, at: index)
-                if case .latch(_, let session, let requestID, let participant) = command {
-                    let call = Call(session: session, requestID: requestID)
+                if let numbered = command.numbered {
+                    let call = Call(session: numbered.session, requestID: numbered.requestID)
                     mark(answer, repeated: answers[call] != nil)
-                    calls.append((call, Array(participant.utf8), answer))
+                    calls.append((call, numbered.content, answer))
                 } else {
                     mark(answer, repeated: false)
                     noteLost(command, answer)
@@ -55,6 +57,10 @@ struct Observer {
             }
         }
         for (call, participant, answer) in calls { check(call, participant, answer, at: index) }
+        ledgers.observe(command, outcomes, lives.mapValues(\.refreshed), at: index, machine)
+        broken += ledgers.broken
+        ledgers.broken = []
+        reached.formUnion(ledgers.reached)
         follow(command, outcomes, now, at: index)
         if case .deletePrimitive(let name) = command, machine.latchState(name) != nil {
             broken.append("\(index): \(name) survived its deletion")
@@ -173,7 +179,9 @@ struct Observer {
             }
         case .deletePrimitive: reached.insert("deleted")
         case .closeSession: break
-        case .leaderElected, .openSession, .renew, .latch, .openStream, .closeGap:
+        case .leaderElected(_, let raised) where raised > incarnation: reached.insert("restored")
+        case .leaderElected, .openSession, .renew, .latch, .openStream, .closeGap, .leave,
+            .handOver, .publish, .evict:
             broken.append("\(index): session \(session) ended by \(command)")
         }
     }
@@ -182,8 +190,9 @@ struct Observer {
         _ command: Command, _ outcomes: [Outcome], _ now: UInt64, at index: UInt64
     ) {
         switch command {
-        case .leaderElected(let grace, _):
+        case .leaderElected(let grace, let raised):
             (electedAt, self.grace) = (now, grace)
+            incarnation = max(incarnation, raised)
         case .openSession(let name, let timeout):
             guard outcomes.last == .answer(.sessionOpened(index)) else { return }
             lastOpened = name
@@ -193,7 +202,9 @@ struct Observer {
             for (renewal, alive) in zip(renewals, alive) where alive {
                 lives[renewal.session]?.refreshed = now
             }
-        case .closeSession, .deletePrimitive, .latch, .openStream, .closeGap, .expire: break
+        case .closeSession, .deletePrimitive, .latch, .openStream, .closeGap, .expire, .leave,
+            .handOver, .publish, .evict:
+            break
         }
     }
 
@@ -209,6 +220,9 @@ struct Observer {
             case .unknownSession: reached.insert("unknown")
             case .limit: reached.insert("limit")
             case .tooManyHeld: reached.insert("too many held")
+            case .tokenMoved: reached.insert("token moved")
+            case .noSuchParticipant: reached.insert("no such participant")
+            case .noSuchPrimitive: reached.insert("no such primitive")
             }
         case .done, .sessionOpened, .renewed, .closed, .streamOpened: break
         }

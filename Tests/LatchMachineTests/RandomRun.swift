@@ -43,14 +43,15 @@ struct RandomRun {
         }
         let command = randomCommand()
         let record = LogRecord(
-            origin: 1, number: index, logTimeMilliseconds: time, command: command)
+            origin: 1, number: index, logTimeMilliseconds: time,
+            wallTimeMilliseconds: index % 3 == 0 ? 0 : index, command: command)
         if (try? LogRecord(decoding: record.encoded())) != record {
             broken.append("\(record) is not what it encodes to")
         }
         var outcomes: [Outcome] = []
-        machine.apply(record, at: index, into: &outcomes)
+        machine.apply(record, at: index, raftTerm: index / 20, into: &outcomes)
         var again: [Outcome] = []
-        restored.apply(record, at: index, into: &again)
+        restored.apply(record, at: index, raftTerm: index / 20, into: &again)
         if outcomes != again { broken.append("\(index): outcomes differ after a restore") }
         if machine.digest != restored.digest { broken.append("\(index): digests differ") }
         broken += machine.brokenInvariants().map { "\(index): \($0)" }
@@ -99,10 +100,7 @@ struct RandomRun {
         let session = sessions[position]
         let own = chance(97) ? session.name : name
         switch Int.random(in: 0..<100, using: &generator) {
-        case 0..<38:
-            let participant = pick(["p", "q", "e\u{301}", "\u{e9}"], or: "p")
-            return .latch(
-                own, session.id, requestID: requestID(position), participant: participant)
+        case 0..<38: return latchCommand(own, session.id, position)
         case 38..<56:
             let seen = UInt64.random(in: 0...(machine.lastApplied + 1), using: &generator)
             return .openStream(own, session.id, requestID: requestID(position), index: seen)
@@ -122,6 +120,39 @@ struct RandomRun {
                 expiries.append(Expiry(session: session.id, deadlineMilliseconds: time))
             }
             return .expire(expiries)
+        }
+    }
+
+    private mutating func latchCommand(
+        _ name: PrimitiveName, _ session: SessionID, _ position: Int
+    ) -> Command {
+        let participant = pick(["p", "q", "e\u{301}", "\u{e9}"], or: "p")
+        let current = machine.latchState(name)?.fencingToken ?? 0
+        let token = chance(85) ? current : UInt64.random(in: 0...(current &+ 1), using: &generator)
+        let holder = chance(70) ? machine.view(name)?.owners.first ?? session : session
+        switch Int.random(in: 0..<100, using: &generator) {
+        case 0..<62:
+            return .latch(
+                name, session, requestID: requestID(position), participant: participant)
+        case 62..<75:
+            return .leave(
+                name, session, requestID: requestID(position), participant: participant)
+        case 75..<83:
+            let of = sessions.firstIndex { $0.id == holder } ?? position
+            return .handOver(
+                name, sessions[of].id, requestID: requestID(of), fencingToken: token,
+                to: participant)
+        case 83..<91:
+            let of = sessions.firstIndex { $0.id == holder } ?? position
+            return .publish(
+                name, sessions[of].id, requestID: requestID(of), fencingToken: token,
+                value: participant)
+        case 91..<95:
+            return .handOver(name, 0, requestID: 0, fencingToken: token, to: participant)
+        default:
+            return .evict(
+                name, participant: participant, session: chance(70) ? 0 : session,
+                fencingToken: chance(70) ? 0 : token)
         }
     }
 

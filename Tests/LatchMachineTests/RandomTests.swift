@@ -25,6 +25,8 @@ struct RandomTests {
         for mark in [
             "held", "held answer", "stored answer", "gap", "mismatch", "acknowledged", "unknown",
             "limit", "replay", "close frame", "expired", "deleted", "initial", "lagged",
+            "restored", "token moved", "no such participant", "no such primitive", "gap in time",
+            "overlap", "joined", "resigned", "closed", "expired", "evicted", "handedOver",
         ] {
             #expect(seen.contains(mark), "never reached: \(mark)")
         }

@@ -9,6 +9,9 @@ struct Replica {
     var machine: LatchMachine
     /// Stamped into the next entries, in milliseconds.
     var time: UInt64 = 0
+    /// Of the next entries: the term of their leader, and its wall clock.
+    var raftTerm: UInt64 = 1
+    var wallTime: UInt64 = 0
     let limits: Limits
     /// Whether to apply everything to a restored copy too.
     var checksRestore = true
@@ -23,16 +26,17 @@ struct Replica {
     mutating func apply(_ command: Command) -> [Outcome] {
         let index = machine.lastApplied + 1
         let record = LogRecord(
-            origin: 1, number: index, logTimeMilliseconds: time, command: command)
+            origin: 1, number: index, logTimeMilliseconds: time, wallTimeMilliseconds: wallTime,
+            command: command)
         var copy =
             checksRestore
             ? try? LatchMachine(snapshot: machine.encodeSnapshot(), limits: limits) : nil
         var outcomes: [Outcome] = []
-        machine.apply(record, at: index, into: &outcomes)
+        machine.apply(record, at: index, raftTerm: raftTerm, into: &outcomes)
         #expect(machine.brokenInvariants() == [])
         if checksRestore {
             var again: [Outcome] = []
-            copy?.apply(record, at: index, into: &again)
+            copy?.apply(record, at: index, raftTerm: raftTerm, into: &again)
             #expect(again == outcomes)
             #expect(copy?.digest == machine.digest)
             #expect(copy?.encodeSnapshot() == machine.encodeSnapshot())
@@ -104,5 +108,17 @@ extension [Outcome] {
     /// The frames among them, in order.
     var frames: [(key: StreamKey, frame: Frame)] {
         compactMap { if case .frame(let key, let frame) = $0 { (key, frame) } else { nil } }
+    }
+}
+
+extension Outcome {
+    /// Whether it says only that a latch shows something else.
+    var isChange: Bool {
+        if case .changed = self { true } else { false }
+    }
+
+    /// Whether it decides a command that was held.
+    var isHeld: Bool {
+        if case .heldAnswer = self { true } else { false }
     }
 }

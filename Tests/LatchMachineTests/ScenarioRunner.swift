@@ -11,6 +11,11 @@ import LatchMachine
 ///     > latch NAME SESSION REQUEST PARTICIPANT
 ///     > events NAME SESSION REQUEST seen=INDEX
 ///     > renew NAME SESSION upto=REQUEST [STREAM:RESPONSE …]
+///     > raft TERM                       Raft term of the next entries
+///     > leave NAME SESSION REQUEST PARTICIPANT
+///     > hand-over NAME SESSION REQUEST token=TOKEN PARTICIPANT       session 0: an operator
+///     > publish NAME SESSION REQUEST token=TOKEN VALUE
+///     > evict NAME PARTICIPANT session=SESSION token=TOKEN           0: any
 ///     > close NAME SESSION
 ///     > delete NAME
 ///     > gap SESSION REQUEST
@@ -19,6 +24,7 @@ import LatchMachine
 ///     > expire SESSION@DEADLINE …
 ///     > get NAME SESSION REQUEST
 ///     > state NAME
+///     > ledger NAME
 ///     > frames SESSION/STREAM after=N
 ///     > restore                         the machine goes on from its own snapshot
 struct ScenarioRunner {
@@ -51,6 +57,9 @@ struct ScenarioRunner {
         case "time":
             replica.time = try words.number()
             return []
+        case "raft":
+            replica.raftTerm = try words.number()
+            return []
         case "noop":
             replica.machine.skip(to: try words.number())
             return []
@@ -58,10 +67,11 @@ struct ScenarioRunner {
             replica.machine = try LatchMachine(
                 snapshot: replica.machine.encodeSnapshot(), limits: replica.limits)
             return ["restored at \(replica.machine.lastApplied)"]
-        case "look", "get", "state", "frames": return try read(verb, &words)
+        case "look", "get", "state", "frames", "ledger": return try read(verb, &words)
         default:  // default: open set, the words of a script
             let command = try command(verb, &words)
-            let outcomes = replica.apply(command)
+            // That a latch is told to have changed just when it has is for random logs to show.
+            let outcomes = replica.apply(command).filter { !$0.isChange }
             let index = replica.machine.lastApplied
             return outcomes.map { "\(index): \(Transcript.line($0))" }
         }
@@ -94,6 +104,22 @@ struct ScenarioRunner {
                         return StreamAcknowledgement(stream: parts.0, responseID: parts.1)
                     })
             ])
+        case "leave":
+            return .leave(
+                try words.name(), try words.number(), requestID: try words.number(),
+                participant: try words.word())
+        case "hand-over":
+            return .handOver(
+                try words.name(), try words.number(), requestID: try words.number(),
+                fencingToken: try words.number("token="), to: try words.word())
+        case "publish":
+            return .publish(
+                try words.name(), try words.number(), requestID: try words.number(),
+                fencingToken: try words.number("token="), value: try words.word())
+        case "evict":
+            return .evict(
+                try words.name(), participant: try words.word(),
+                session: try words.number("session="), fencingToken: try words.number("token="))
         case "close": return .closeSession(try words.name(), try words.number())
         case "delete": return .deletePrimitive(try words.name())
         case "gap": return .closeGap(try words.number(), requestID: try words.number())
@@ -127,6 +153,9 @@ struct ScenarioRunner {
             }
         case "state":
             return [replica.machine.latchState(try words.name()).map(Transcript.text) ?? "none"]
+        case "ledger":
+            guard let view = replica.machine.view(try words.name()) else { return ["none"] }
+            return view.ledger.isEmpty ? ["empty"] : view.ledger.map(Transcript.text)
         default:  // default: open set
             let key = try Words.numbers(try words.word(), "/")
             let frames = replica.machine.frames(

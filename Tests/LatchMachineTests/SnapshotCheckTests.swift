@@ -127,6 +127,6 @@ struct SnapshotCheckTests {
         #expect(refused { $0.sessions = 2 } == "sessions: 3 are more than the limit 2")
         #expect(
             refused { $0.participantsPerLatch = 1 } == "participants: 3 are more than the limit 1")
-        #expect(refused { $0.eventsPerLatch = 1 } == "events: 3 are more than the limit 1")
+        #expect(refused { $0.eventsPerLatch = 1 } == "events: 5 are more than the limit 1")
     }
 }

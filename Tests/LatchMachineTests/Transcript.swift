@@ -10,6 +10,7 @@ enum Transcript {
         case .frame(let key, let frame): "frame \(text(key)) \(text(frame))"
         case .streamTaken(let key): "taken \(text(key))"
         case .sessionEnded(let session): "ended \(session)"
+        case .changed(let name): "changed \(name)"
         }
     }
 
@@ -36,6 +37,9 @@ enum Transcript {
         case .requestMismatch: "request mismatch"
         case .limit(let text): "limit (\(text))"
         case .tooManyHeld: "too many held"
+        case .tokenMoved: "token moved"
+        case .noSuchParticipant: "no such participant"
+        case .noSuchPrimitive: "no such primitive"
         }
     }
 
@@ -51,7 +55,24 @@ enum Transcript {
     static func text(_ state: LatchState) -> String {
         let holder = state.holder ?? "nobody"
         let names = state.participants.joined(separator: " ")
-        return "latch{\(state.term) \(holder) [\(names)] token \(state.fencingToken)}"
+        let value = state.value.isEmpty ? "" : " says '\(state.value)'"
+        return "latch{\(state.term) \(holder) [\(names)] token \(state.fencingToken)\(value)}"
+    }
+
+    static func text(_ record: TermRecord) -> String {
+        let who =
+            "\(record.term) \(record.holder) of \(record.session) token \(record.fencingToken)"
+        let times = "\(text(record.began)) – \(record.ended.map(text) ?? "now")"
+        let bounds =
+            (record.gapMilliseconds > 0 ? ", gap \(record.gapMilliseconds) ms" : "")
+            + (record.overlapBoundMilliseconds > 0
+                ? ", overlap ≤ \(record.overlapBoundMilliseconds) ms" : "")
+        return "\(who): \(times)\(bounds)"
+    }
+
+    private static func text(_ edge: TermEdge) -> String {
+        "\(edge.cause) @\(edge.index) in \(edge.raftTerm) at \(edge.logTimeMilliseconds)"
+            + (edge.wallTimeMilliseconds > 0 ? " (\(edge.wallTimeMilliseconds))" : "")
     }
 
     static func text(_ key: StreamKey) -> String { "\(key.session)/\(key.stream)" }

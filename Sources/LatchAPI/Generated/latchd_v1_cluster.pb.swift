@@ -323,6 +323,9 @@ package nonisolated struct Latchd_V1_GetLatchRequest: Sendable {
 
   package var name: String = String()
 
+  /// Answer from what this node has applied, at once and without a leader; `age_ms` says how old that may be.
+  package var stale: Bool = false
+
   package var unknownFields = SwiftProtobuf.UnknownStorage()
 
   package init() {}
@@ -345,11 +348,23 @@ package nonisolated struct Latchd_V1_GetLatchResponse: Sendable {
   /// The log index that this shows.
   package var index: UInt64 = 0
 
+  /// For a stale read: milliseconds since the node last heard from a leader; absent: it never did, or it was no stale
+  /// read.
+  package var ageMs: UInt64 {
+    get {_ageMs ?? 0}
+    set {_ageMs = newValue}
+  }
+  /// Returns true if `ageMs` has been explicitly set.
+  package var hasAgeMs: Bool {self._ageMs != nil}
+  /// Clears the value of `ageMs`. Subsequent reads from it will return its default value.
+  package mutating func clearAgeMs() {self._ageMs = nil}
+
   package var unknownFields = SwiftProtobuf.UnknownStorage()
 
   package init() {}
 
   fileprivate var _latch: Latchd_V1_LatchEntry? = nil
+  fileprivate var _ageMs: UInt64? = nil
 }
 
 /// One latch.
@@ -376,38 +391,6 @@ package nonisolated struct Latchd_V1_LatchEntry: Sendable {
   package init() {}
 
   fileprivate var _state: Latchd_V1_LatchState? = nil
-}
-
-package nonisolated struct Latchd_V1_LatchState: Sendable {
-  // SwiftProtobuf.Message conformance is added in an extension below. See the
-  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
-  // methods supported on all messages.
-
-  /// Counts grants, as Latch.id of the Atomix service does: +1 whenever a holder is set; starts again after a delete.
-  package var term: UInt64 = 0
-
-  /// The participant that holds the latch; absent when nobody does.
-  package var holder: String {
-    get {_holder ?? String()}
-    set {_holder = newValue}
-  }
-  /// Returns true if `holder` has been explicitly set.
-  package var hasHolder: Bool {self._holder != nil}
-  /// Clears the value of `holder`. Subsequent reads from it will return its default value.
-  package mutating func clearHolder() {self._holder = nil}
-
-  /// In order of arrival, the holder first.
-  package var participants: [String] = []
-
-  /// Of the last grant: only ever grows, across expiry, restart and deletion. Cluster incarnation in the
-  /// high 16 bits, log index of the grant in the low 48. 0 before the first grant.
-  package var fencingToken: UInt64 = 0
-
-  package var unknownFields = SwiftProtobuf.UnknownStorage()
-
-  package init() {}
-
-  fileprivate var _holder: String? = nil
 }
 
 // MARK: - Code below here is support for the SwiftProtobuf runtime.
@@ -769,7 +752,7 @@ nonisolated extension Latchd_V1_ListLatchesResponse: SwiftProtobuf.Message, Swif
 
 nonisolated extension Latchd_V1_GetLatchRequest: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   package static let protoMessageName: String = _protobuf_package + ".GetLatchRequest"
-  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}namespace\0\u{1}name\0")
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}namespace\0\u{1}name\0\u{1}stale\0")
 
   package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -779,6 +762,7 @@ nonisolated extension Latchd_V1_GetLatchRequest: SwiftProtobuf.Message, SwiftPro
       switch fieldNumber {
       case 1: try { try decoder.decodeSingularStringField(value: &self.namespace) }()
       case 2: try { try decoder.decodeSingularStringField(value: &self.name) }()
+      case 3: try { try decoder.decodeSingularBoolField(value: &self.stale) }()
       default: break
       }
     }
@@ -791,12 +775,16 @@ nonisolated extension Latchd_V1_GetLatchRequest: SwiftProtobuf.Message, SwiftPro
     if !self.name.isEmpty {
       try visitor.visitSingularStringField(value: self.name, fieldNumber: 2)
     }
+    if self.stale != false {
+      try visitor.visitSingularBoolField(value: self.stale, fieldNumber: 3)
+    }
     try unknownFields.traverse(visitor: &visitor)
   }
 
   package static func ==(lhs: Latchd_V1_GetLatchRequest, rhs: Latchd_V1_GetLatchRequest) -> Bool {
     if lhs.namespace != rhs.namespace {return false}
     if lhs.name != rhs.name {return false}
+    if lhs.stale != rhs.stale {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }
@@ -804,7 +792,7 @@ nonisolated extension Latchd_V1_GetLatchRequest: SwiftProtobuf.Message, SwiftPro
 
 nonisolated extension Latchd_V1_GetLatchResponse: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   package static let protoMessageName: String = _protobuf_package + ".GetLatchResponse"
-  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}latch\0\u{1}index\0")
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}latch\0\u{1}index\0\u{3}age_ms\0")
 
   package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -814,6 +802,7 @@ nonisolated extension Latchd_V1_GetLatchResponse: SwiftProtobuf.Message, SwiftPr
       switch fieldNumber {
       case 1: try { try decoder.decodeSingularMessageField(value: &self._latch) }()
       case 2: try { try decoder.decodeSingularUInt64Field(value: &self.index) }()
+      case 3: try { try decoder.decodeSingularUInt64Field(value: &self._ageMs) }()
       default: break
       }
     }
@@ -830,12 +819,16 @@ nonisolated extension Latchd_V1_GetLatchResponse: SwiftProtobuf.Message, SwiftPr
     if self.index != 0 {
       try visitor.visitSingularUInt64Field(value: self.index, fieldNumber: 2)
     }
+    try { if let v = self._ageMs {
+      try visitor.visitSingularUInt64Field(value: v, fieldNumber: 3)
+    } }()
     try unknownFields.traverse(visitor: &visitor)
   }
 
   package static func ==(lhs: Latchd_V1_GetLatchResponse, rhs: Latchd_V1_GetLatchResponse) -> Bool {
     if lhs._latch != rhs._latch {return false}
     if lhs.index != rhs.index {return false}
+    if lhs._ageMs != rhs._ageMs {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }
@@ -880,55 +873,6 @@ nonisolated extension Latchd_V1_LatchEntry: SwiftProtobuf.Message, SwiftProtobuf
     if lhs.namespace != rhs.namespace {return false}
     if lhs.name != rhs.name {return false}
     if lhs._state != rhs._state {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
-}
-
-nonisolated extension Latchd_V1_LatchState: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
-  package static let protoMessageName: String = _protobuf_package + ".LatchState"
-  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}term\0\u{1}holder\0\u{1}participants\0\u{3}fencing_token\0")
-
-  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
-    while let fieldNumber = try decoder.nextFieldNumber() {
-      // The use of inline closures is to circumvent an issue where the compiler
-      // allocates stack space for every case branch when no optimizations are
-      // enabled. https://github.com/apple/swift-protobuf/issues/1034
-      switch fieldNumber {
-      case 1: try { try decoder.decodeSingularUInt64Field(value: &self.term) }()
-      case 2: try { try decoder.decodeSingularStringField(value: &self._holder) }()
-      case 3: try { try decoder.decodeRepeatedStringField(value: &self.participants) }()
-      case 4: try { try decoder.decodeSingularUInt64Field(value: &self.fencingToken) }()
-      default: break
-      }
-    }
-  }
-
-  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
-    // The use of inline closures is to circumvent an issue where the compiler
-    // allocates stack space for every if/case branch local when no optimizations
-    // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
-    // https://github.com/apple/swift-protobuf/issues/1182
-    if self.term != 0 {
-      try visitor.visitSingularUInt64Field(value: self.term, fieldNumber: 1)
-    }
-    try { if let v = self._holder {
-      try visitor.visitSingularStringField(value: v, fieldNumber: 2)
-    } }()
-    if !self.participants.isEmpty {
-      try visitor.visitRepeatedStringField(value: self.participants, fieldNumber: 3)
-    }
-    if self.fencingToken != 0 {
-      try visitor.visitSingularUInt64Field(value: self.fencingToken, fieldNumber: 4)
-    }
-    try unknownFields.traverse(visitor: &visitor)
-  }
-
-  package static func ==(lhs: Latchd_V1_LatchState, rhs: Latchd_V1_LatchState) -> Bool {
-    if lhs.term != rhs.term {return false}
-    if lhs._holder != rhs._holder {return false}
-    if lhs.participants != rhs.participants {return false}
-    if lhs.fencingToken != rhs.fencingToken {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }

@@ -140,7 +140,7 @@ extension Latchd_V1_Cluster {
         ///
         /// > Source IDL Documentation:
         /// >
-        /// > One latch, linearizable: it reflects everything acknowledged before the call. NOT_FOUND if the primitive does
+        /// > One latch, linearizable unless asked otherwise: it reflects everything acknowledged before the call. NOT_FOUND if the primitive does
         /// > not exist (nobody ever opened a session on it, or it was deleted).
         ///
         /// - Parameters:
@@ -255,7 +255,7 @@ extension Latchd_V1_Cluster {
         ///
         /// > Source IDL Documentation:
         /// >
-        /// > One latch, linearizable: it reflects everything acknowledged before the call. NOT_FOUND if the primitive does
+        /// > One latch, linearizable unless asked otherwise: it reflects everything acknowledged before the call. NOT_FOUND if the primitive does
         /// > not exist (nobody ever opened a session on it, or it was deleted).
         ///
         /// - Parameters:
@@ -353,7 +353,7 @@ extension Latchd_V1_Cluster.ClientProtocol {
     ///
     /// > Source IDL Documentation:
     /// >
-    /// > One latch, linearizable: it reflects everything acknowledged before the call. NOT_FOUND if the primitive does
+    /// > One latch, linearizable unless asked otherwise: it reflects everything acknowledged before the call. NOT_FOUND if the primitive does
     /// > not exist (nobody ever opened a session on it, or it was deleted).
     ///
     /// - Parameters:
@@ -453,7 +453,7 @@ extension Latchd_V1_Cluster.ClientProtocol {
     ///
     /// > Source IDL Documentation:
     /// >
-    /// > One latch, linearizable: it reflects everything acknowledged before the call. NOT_FOUND if the primitive does
+    /// > One latch, linearizable unless asked otherwise: it reflects everything acknowledged before the call. NOT_FOUND if the primitive does
     /// > not exist (nobody ever opened a session on it, or it was deleted).
     ///
     /// - Parameters:

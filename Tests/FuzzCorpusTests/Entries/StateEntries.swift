@@ -9,7 +9,8 @@ import RaftCore
 func fuzzSnapshot(_ input: [UInt8]) throws(FuzzFinding) {
     let bytes = input + bigEndianBytes(CRC32C.checksum(input))
     guard var machine = restored(bytes) else { return }
-    guard machine.encodeSnapshot() == bytes else {
+    // One of version 1 is written anew as version 2, which stands after the eight bytes of magic.
+    guard bytes[9] == 1 || machine.encodeSnapshot() == bytes else {
         throw FuzzFinding("a snapshot was accepted that encodes differently (I22)")
     }
     try expectSound(machine, "after a snapshot")
@@ -20,7 +21,7 @@ func fuzzSnapshot(_ input: [UInt8]) throws(FuzzFinding) {
             let record = LogRecord(
                 origin: 1, number: 1, logTimeMilliseconds: machine.logTimeMilliseconds,
                 command: command)
-            machine.apply(record, at: machine.lastApplied + 1, into: &outcomes)
+            machine.apply(record, at: machine.lastApplied + 1, raftTerm: 1, into: &outcomes)
         }
     }
     _ = machine.expiredSessions(at: .max)
@@ -38,10 +39,11 @@ func fuzzLogRecords(_ input: [UInt8]) throws(FuzzFinding) {
         let index = machine.lastApplied + 1
         // What is no record is passed over, alike on every server.
         if let record = try? LogRecord(decoding: bytes) {
-            guard record.encoded() == bytes else {
+            // A record of version 1 is not written any more.
+            guard bytes[0] == 1 || record.encoded() == bytes else {
                 throw FuzzFinding("record \(hex(bytes)) encodes differently")
             }
-            machine.apply(record, at: index, into: &outcomes)
+            machine.apply(record, at: index, raftTerm: 1, into: &outcomes)
         } else {
             machine.skip(to: index)
         }
@@ -119,7 +121,12 @@ private let story: [Command] =
         .openSession(name, timeoutMilliseconds: 9_000),
         .openSession(PrimitiveName(namespace: "", name: "other"), timeoutMilliseconds: 1_000),
     ] + commands(2) + commands(3) + [
+        .handOver(name, 0, requestID: 0, fencingToken: 1 << 48 | 5, to: "held"),
+        .evict(name, participant: "held", session: 0, fencingToken: 0),
         .closeSession(name, 2), .openStream(name, 3, requestID: 5, index: 0),
+        .latch(name, 3, requestID: 0, participant: "last"),
+        .publish(name, 3, requestID: 0, fencingToken: 0, value: "here"),
+        .leave(name, 3, requestID: 0, participant: "last"),
     ]
 
 private func record(_ command: Command, at time: UInt64) -> [UInt8] {
@@ -147,7 +154,7 @@ let snapshotSeeds: [[UInt8]] = {
         if let command {
             let record = LogRecord(
                 origin: 1, number: 1, logTimeMilliseconds: 10, command: command)
-            machine.apply(record, at: machine.lastApplied + 1, into: &outcomes)
+            machine.apply(record, at: machine.lastApplied + 1, raftTerm: 1, into: &outcomes)
         }
         return Array(machine.encodeSnapshot().dropLast(4))
     }
