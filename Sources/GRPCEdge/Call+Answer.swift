@@ -81,11 +81,22 @@ extension Call {
         guard count > 0, let connection else { return }
         connection.queuedBytes &-= count
         connection.earnIdleFrames()
+        guard isOpen else { return }
         let half = connection.settings.maximumBufferedBytesPerCall / 2
-        if wasOverHalf, bufferedBytes < half {
+        let isUnderHalf = wasOverHalf && bufferedBytes < half
+        let mayGoOn = awaitsReader && bufferedBytes <= Self.unreadAnswerBytes / 2
+        let isDrained = bufferedBytes == 0 && onDrained != nil
+        if isUnderHalf || mayGoOn || isDrained { connection.becameWritable(self) }
+    }
+
+    /// The client has read on: outside of HTTP/2's callbacks, so that services may send at once.
+    func readerCaughtUp(_ connection: Connection) {
+        if wasOverHalf, bufferedBytes < connection.settings.maximumBufferedBytesPerCall / 2 {
             wasOverHalf = false
-            if isOpen, onWritable != nil { connection.becameWritable(self) }
+            onWritable?()
         }
+        if bufferedBytes == 0 { onDrained?() }
+        goOn()
     }
 
     /// Drops what is not yet sent; only for a stream that will be reset.

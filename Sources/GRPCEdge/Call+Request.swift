@@ -3,12 +3,16 @@
 extension Call {
     /// A part of the request's body. `isFinal` says that it stands in the last DATA frame.
     func receive(_ chunk: UnsafeRawBufferPointer, isFinal: Bool) {
-        guard isOpen, let connection else { return }
+        guard isOpen, let connection else {
+            // What a finished call still receives takes no room.
+            connection?.session?.credit(self, chunk.count)
+            return
+        }
         if method.kind == .bidirectional {
-            connection.earnIdleFrames()
             receiveMessages(chunk, connection)
             return
         }
+        connection.session?.credit(self, chunk.count)
         if isFinal, borrowed == nil, reader.kept.isEmpty {
             // The whole request in one piece: nothing is copied if its frame ends right here.
             borrowed = chunk
@@ -70,75 +74,21 @@ extension Call {
         }
     }
 
-    private func refuse(_ failure: GRPCStatusFailure) {
+    func refuse(_ failure: GRPCStatusFailure) {
         interrupt(with: failure.status, trailers: failure.trailers)
     }
 
-    // MARK: - Bidirectional
-
-    private func receiveMessages(_ chunk: UnsafeRawBufferPointer, _ connection: Connection) {
-        guard !reader.kept.isEmpty else {
-            let rest = deliverMessages(in: chunk, connection)
-            keep(rest, connection)
-            return
+    /// Since when the call waits for the rest of a message, in sweeps of its connection.
+    var incompleteSinceSweep: Int? {
+        switch method.kind {
+        case .unary, .serverStreaming: openedInSweep
+        case .bidirectional: partialSinceSweep
         }
-        keep(chunk, connection)
-        guard isOpen, hasWholeMessage(connection) else { return }
-        // Taken out first: the service may do anything with the call while it has a message.
-        let bytes = reader.takeKept()
-        releaseBudget(connection)
-        bytes.withUnsafeBytes { all in
-            let rest = deliverMessages(in: all, connection)
-            keep(rest, connection)
-        }
-    }
-
-    /// Whether the kept bytes start with a whole message, or a bad one, so that it is worth
-    /// copying what follows: a large message in small frames is then copied once, not each time.
-    private func hasWholeMessage(_ connection: Connection) -> Bool {
-        let limit = connection.settings.maximumRequestBytes
-        return reader.kept.withUnsafeBytes { bytes in
-            switch MessageReader.prefix(of: bytes, limit: limit) {
-            case .incomplete: false
-            case .bad: true
-            case .message(let length): bytes.count >= length + FramedMessage.prefixBytes
-            }
-        }
-    }
-
-    /// Hands on all whole messages and returns what is left.
-    private func deliverMessages(
-        in bytes: UnsafeRawBufferPointer, _ connection: Connection
-    ) -> UnsafeRawBufferPointer {
-        let limit = connection.settings.maximumRequestBytes
-        var rest = bytes
-        while isOpen {
-            switch MessageReader.prefix(of: rest, limit: limit) {
-            case .incomplete:
-                return rest
-            case .bad(let failure):
-                refuse(failure)
-            case .message(let length):
-                let end = length + FramedMessage.prefixBytes
-                guard rest.count >= end else { return rest }
-                onMessage?(UnsafeRawBufferPointer(rebasing: rest[FramedMessage.prefixBytes..<end]))
-                rest = UnsafeRawBufferPointer(rebasing: rest[end...])
-            }
-        }
-        return UnsafeRawBufferPointer(start: nil, count: 0)
-    }
-
-    private func endMessages() {
-        guard reader.kept.isEmpty else {
-            refuse(GRPCStatusFailure(.internalError, "the request ends inside a message"))
-            return
-        }
-        onHalfClose?()
     }
 
     // MARK: - Memory
 
-    private func keep(_ chunk: UnsafeRawBufferPointer, _ connection: Connection) {
+    func keep(_ chunk: UnsafeRawBufferPointer, _ connection: Connection) {
         guard isOpen, !chunk.isEmpty else { return }
         guard connection.shared.reserveRequestBytes(chunk.count) else {
             let message = "too many bytes of incomplete requests; try again later"
@@ -149,7 +99,7 @@ extension Call {
         reader.keep(chunk)
     }
 
-    private func releaseBudget(_ connection: Connection) {
+    func releaseBudget(_ connection: Connection) {
         connection.shared.releaseRequestBytes(reservedBytes)
         reservedBytes = 0
     }
@@ -159,6 +109,8 @@ extension Call {
         guard let connection else { return }
         borrowed = nil
         if connection.borrower === self { connection.borrower = nil }
+        partialSinceSweep = nil
+        creditAll(connection)
         guard reservedBytes > 0 else { return }
         _ = reader.takeKept()
         releaseBudget(connection)

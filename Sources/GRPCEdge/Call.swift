@@ -16,14 +16,19 @@ package final class Call: @unchecked Sendable {
     /// was lost, the deadline passed, the reader fell too far behind, or a drain was cut off.
     package var onCancel: (() -> Void)?
 
-    /// A message of a bidirectional call; the bytes are valid only until it returns.
+    /// A message of a bidirectional call, one at a time and in order; the bytes are valid only
+    /// until it returns. Messages wait while the call is held (`hold`) and while the client leaves
+    /// more than 64 KiB of answers unread; the client then gets no more flow-control credit.
     package var onMessage: ((UnsafeRawBufferPointer) -> Void)?
 
-    /// The client of a bidirectional call will send no more messages.
+    /// The client of a bidirectional call will send no more messages; all of them were delivered.
     package var onHalfClose: (() -> Void)?
 
     /// Fires when `bufferedBytes` falls under half of the limit after having been over it.
     package var onWritable: (() -> Void)?
+
+    /// Fires when HTTP/2 has taken everything that was queued: what a conflating sender waits for.
+    package var onDrained: (() -> Void)?
 
     /// False once the call is finished or cancelled.
     package internal(set) var isOpen = true
@@ -36,6 +41,10 @@ package final class Call: @unchecked Sendable {
     /// Nil once the HTTP/2 stream is closed.
     var connection: Connection?
 
+    // The call's place in its method's meter, see MethodMeter.swift; nil once it is counted out.
+    var methodIndex: Int?
+    var began = NIODeadline.uptimeNanoseconds(0)
+
     // The request, see Call+Request.swift.
     var reader = MessageReader()
     /// Bytes of the request that still lie in the connection's read buffer.
@@ -45,6 +54,18 @@ package final class Call: @unchecked Sendable {
     var isHalfClosed = false
     /// The connection's sweep during which the call opened.
     var openedInSweep = 0
+
+    // The request of a bidirectional call, see Call+Messages.swift.
+    /// Set by `hold`.
+    var isHeld = false
+    /// Messages wait because the client has not read enough of the answers.
+    var awaitsReader = false
+    /// `onMessage` is running.
+    var isDelivering = false
+    /// Bytes of the body for which the client has not been given new credit.
+    var uncreditedBytes = 0
+    /// The connection's sweep during which an incomplete message began.
+    var partialSinceSweep: Int?
 
     // The answer, see Call+Answer.swift.
     /// The message being sent, and how much of it is already sent.
@@ -142,6 +163,7 @@ extension Call {
     func cancel() {
         guard isOpen else { return }
         isOpen = false
+        noteEnded(connection, .cancelled)
         let cancelled = onCancel
         discardQueue()
         dropRequest()
@@ -161,6 +183,7 @@ extension Call {
         _ status: GRPCStatus, _ trailers: [(name: String, value: String)], _ connection: Connection
     ) {
         isOpen = false
+        noteEnded(connection, status.code)
         dropRequest()
         if status.code == .ok, status.message.isEmpty, trailers.isEmpty {
             ending = .ok
@@ -179,6 +202,7 @@ extension Call {
         onMessage = nil
         onHalfClose = nil
         onWritable = nil
+        onDrained = nil
     }
 
     /// Has the deadline enforced from now on.

@@ -30,15 +30,17 @@ extension Connection {
             refuse(streamID, status, session)
         case nil:
             guard let index = head.methodIndex else { return }
-            open(shared.methods.methods[index], streamID, session)
+            open(index, streamID, session)
         }
     }
 
-    private func open(_ method: Method, _ streamID: Int32, _ session: HTTP2Session) {
+    private func open(_ index: Int, _ streamID: Int32, _ session: HTTP2Session) {
+        let method = shared.methods.methods[index]
         let deadline = head.deadline()
         let call = Call(streamID: streamID, method: method, deadline: deadline, connection: self)
         guard session.adopt(call) else { return }
         link(call)
+        call.noteBegan(self, method: index)
         if deadline != nil { newDeadlines.append(call) }
         if method.kind == .bidirectional {
             method.handler(call, UnsafeRawBufferPointer(start: nil, count: 0))
@@ -111,11 +113,12 @@ extension Connection {
         }
     }
 
-    /// Answers calls whose single request message does not arrive.
+    /// Answers calls of which a request message does not arrive: the single one, or one of a
+    /// bidirectional call that has begun.
     func endOverdueRequests() {
         forEachCall { call in
-            guard call.isOpen, !call.isHalfClosed, call.method.kind != .bidirectional,
-                liveness.isOverdue(call.openedInSweep)
+            guard call.isOpen, !call.isHalfClosed, let since = call.incompleteSinceSweep,
+                liveness.isOverdue(since)
             else { return }
             call.interrupt(
                 with: GRPCStatus(.deadlineExceeded, "the request did not arrive in time"))

@@ -76,7 +76,7 @@ final class Connection: @unchecked Sendable {
         setNeedsFlush()
     }
 
-    /// Remembers a call whose `onWritable` is to be told once the frame is made.
+    /// Remembers a call that is to be told once the frame is made.
     func becameWritable(_ call: Call) {
         writableCalls.append(call)
     }
@@ -254,7 +254,7 @@ extension Connection {
     private func tellWritable() {
         let calls = writableCalls
         writableCalls.removeAll()
-        for call in calls where call.isOpen { call.onWritable?() }
+        for call in calls where call.isOpen { call.readerCaughtUp(self) }
     }
 
     /// Closes at once.

@@ -7,10 +7,13 @@ final class ConnectionShard: @unchecked Sendable {
     private var members: [ObjectIdentifier: Connection] = [:]
     private var clock: RepeatedTask?
     private var emptied: EventLoopPromise<Void>?
+    /// One for each method; on `loop` only.
+    var meters: [MethodMeter]
 
     init(loop: any EventLoop, shared: EdgeShared) {
         self.loop = loop
         self.shared = shared
+        meters = Array(repeating: MethodMeter(), count: shared.methods.methods.count)
     }
 
     func insert(_ connection: Connection) {

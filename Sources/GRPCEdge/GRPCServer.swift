@@ -34,9 +34,9 @@ package final class GRPCServer: Sendable {
     /// Makes NIO close a connection that was just accepted.
     private struct Refused: Error {}
 
-    private let shared: EdgeShared
+    let shared: EdgeShared
     private let group: any EventLoopGroup
-    private let shards: [ObjectIdentifier: ConnectionShard]
+    let shards: [ObjectIdentifier: ConnectionShard]
     private let phase = Mutex(Phase.new)
 
     /// Makes a server that answers `methods`. `onEvent` is called on any thread, at most some tens

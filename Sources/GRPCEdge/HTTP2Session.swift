@@ -106,6 +106,12 @@ final class HTTP2Session {
         }
     }
 
+    /// Lets the client send `count` bytes more, on the call's stream and on the connection, in
+    /// place of those that have been dealt with.
+    func credit(_ call: Call, _ count: Int) {
+        nghttp2_session_consume(session, call.streamID, count)
+    }
+
     /// Asks `Call.fill` again after it had nothing.
     func resume(_ call: Call) {
         nghttp2_session_resume_data(session, call.streamID)
@@ -210,6 +216,8 @@ nonisolated(unsafe) private let optionTable: OpaquePointer? = {
     nghttp2_option_set_max_settings(options, 32)
     nghttp2_option_set_max_continuations(options, 8)
     nghttp2_option_set_no_closed_streams(options, 1)
+    // Credit is given by `credit`, when the bytes have been dealt with.
+    nghttp2_option_set_no_auto_window_update(options, 1)
     return options
 }()
 
@@ -239,7 +247,9 @@ nonisolated(unsafe) private let callbackTable: OpaquePointer? = {
         session, flags, streamID, bytes, count, user in
         let chunk = UnsafeRawBufferPointer(start: bytes, count: count)
         let isFinal = flags & endStream != 0
-        withCall(session, streamID) { $0.receive(chunk, isFinal: isFinal) }
+        let isTaken = withCall(session, streamID) { $0.receive(chunk, isFinal: isFinal) }
+        // A stream without a call, because its method is unknown: nothing is kept of it.
+        if !isTaken { nghttp2_session_consume(session, streamID, count) }
         return 0
     }
     nghttp2_session_callbacks_set_on_frame_send_callback(table) { session, frame, user in
@@ -270,9 +280,14 @@ private func with<Result>(
     Unmanaged<Connection>.fromOpaque(user)._withUnsafeGuaranteedRef(body)
 }
 
-private func withCall(_ session: OpaquePointer?, _ streamID: Int32, _ body: (Call) -> Void) {
-    guard let held = nghttp2_session_get_stream_user_data(session, streamID) else { return }
+/// False when the stream has no call.
+@discardableResult
+private func withCall(
+    _ session: OpaquePointer?, _ streamID: Int32, _ body: (Call) -> Void
+) -> Bool {
+    guard let held = nghttp2_session_get_stream_user_data(session, streamID) else { return false }
     body(Unmanaged<Call>.fromOpaque(held).takeUnretainedValue())
+    return true
 }
 
 private func frameReceived(

@@ -82,7 +82,8 @@ extension Call {
         case .noLeader, .outcomeUnknown: code = .unavailable
         case .overloaded, .limit: code = .resourceExhausted
         case .invalid: code = .invalidArgument
-        case .unknownSession, .alreadyAcknowledged, .gap: code = .failedPrecondition
+        case .noSuchParticipant, .noSuchLatch: code = .notFound
+        case .unknownSession, .alreadyAcknowledged, .gap, .tokenMoved: code = .failedPrecondition
         }
         finish(GRPCStatus(code: code, message: failure.message), trailers: failure.trailers)
     }

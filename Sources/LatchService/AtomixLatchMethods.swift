@@ -70,15 +70,15 @@ extension LatchService {
 
     private static func replyToKeepAlive(_ call: Call, _ result: NodeResult, _ session: SessionID) {
         switch result {
-        case .renewed(true):
+        case .renewed(true, _):
             call.reply(Atomix_Leader_KeepAliveResponse(header: .with { $0.sessionID = session }))
-        case .renewed(false):
+        case .renewed(false, _):
             // S11: never a gRPC error, or the client's keep-alive spins.
             call.reply(
                 Atomix_Leader_KeepAliveResponse(header: .error(session: session)),
                 failure: .unknownSession(session))
-        case .answer, .latch, .unknownSession, .noSuchPrimitive, .latches, .primitives, .status,
-            .failed:
+        case .answer, .latch, .unknownSession, .noSuchPrimitive, .view, .localView, .latches,
+            .primitives, .status, .failed:
             call.reply(
                 Atomix_Leader_KeepAliveResponse(header: .error(session: session)),
                 failure: result.failure(session: session))
@@ -217,7 +217,8 @@ extension NodeResult {
         case .failed(let failure): return Failure(failure)
         case .unknownSession: return .unknownSession(session)
         case .answer(.refused(let rejection), _): return Failure(rejection, session: session)
-        case .answer, .renewed, .latch, .noSuchPrimitive, .latches, .primitives, .status:
+        case .answer, .renewed, .latch, .noSuchPrimitive, .view, .localView, .latches, .primitives,
+            .status:
             return Failure(
                 reason: .outcomeUnknown, message: "the cluster gave an answer of another kind")
         }

@@ -39,6 +39,11 @@ extension LatchService {
         guard let request = call.decode(Latchd_V1_ListLatchesRequest.self, from: bytes) else {
             return
         }
+        for (text, field) in [(request.namespace, "namespace"), (request.prefix, "prefix")]
+        where text.utf8.count > Limits.nameBytes {
+            return call.fail(
+                .invalid("\(field) has \(text.utf8.count) bytes, at most \(Limits.nameBytes)"))
+        }
         var after: PrimitiveName?
         if !request.pageToken.isEmpty {
             after = PrimitiveName(pageToken: request.pageToken)
@@ -64,7 +69,9 @@ extension LatchService {
             let page = rows.prefix(Self.rowsOfPage(rows, atMost: size))
             call.reply(
                 Latchd_V1_ListLatchesResponse.with {
-                    $0.latches = page.map { Latchd_V1_LatchEntry($0.name, $0.state) }
+                    $0.latches = page.map {
+                        Latchd_V1_LatchEntry($0.name, Latchd_V1_LatchState($0.state, owners: []))
+                    }
                     $0.index = index
                     if page.count < rows.count, let last = page.last {
                         $0.nextPageToken = last.name.pageToken
@@ -88,28 +95,31 @@ extension LatchService {
     private static let maximumPageSize = 1_000
 
     private func getLatch(_ call: Call, _ bytes: UnsafeRawBufferPointer) {
-        guard let request = call.decode(Latchd_V1_GetLatchRequest.self, from: bytes) else { return }
-        let name = PrimitiveName(namespace: request.namespace, name: request.name)
-        let sink = UnarySink(call) { call, result in
-            switch result {
-            case .latch(let state, let index):
-                call.reply(
-                    Latchd_V1_GetLatchResponse.with {
-                        $0.latch = Latchd_V1_LatchEntry(name, state)
-                        $0.index = index
-                    })
-            case .noSuchPrimitive:
-                call.finish(
-                    GRPCStatus(
-                        code: .notFound,
-                        message:
-                            "no latch \"\(name.name)\" in namespace \"\(name.namespace)\": nobody has opened it"
-                    ))
-            case .answer, .renewed, .unknownSession, .latches, .primitives, .status, .failed:
-                call.fail(result.failure(session: 0))
-            }
+        call.serve(Latchd_V1_GetLatchRequest.self, bytes) { request throws(Failure) in
+            try LatchRequest.check(request.namespace, "namespace")
+            try LatchRequest.check(request.name, "name")
+            let name = PrimitiveName(namespace: request.namespace, name: request.name)
+            let sink = UnarySink(call) { Self.replyToGetLatch($0, $1, name) }
+            node.submit(request.stale ? .localView(name, sink) : .read(.view(name), sink))
         }
-        node.submit(.read(.latch(name), sink))
+    }
+
+    private static func replyToGetLatch(_ call: Call, _ result: NodeResult, _ name: PrimitiveName) {
+        let (found, index, age): (LatchView?, UInt64, UInt64?)
+        switch result {
+        case .view(let view, let shown): (found, index, age) = (view, shown, nil)
+        case .localView(let view, let shown, let old): (found, index, age) = (view, shown, old)
+        case .answer, .renewed, .latch, .unknownSession, .noSuchPrimitive, .latches, .primitives,
+            .status, .failed:
+            return call.fail(result.failure(about: Subject(name)))
+        }
+        guard let view = found else { return call.fail(Subject(name).noSuchLatch) }
+        call.reply(
+            Latchd_V1_GetLatchResponse.with {
+                $0.latch = Latchd_V1_LatchEntry(name, Latchd_V1_LatchState(view))
+                $0.index = index
+                if let age { $0.ageMs = age }
+            })
     }
 }
 
@@ -130,16 +140,11 @@ extension PrimitiveName {
 }
 
 extension Latchd_V1_LatchEntry {
-    fileprivate init(_ name: PrimitiveName, _ latch: LatchState) {
+    fileprivate init(_ name: PrimitiveName, _ state: Latchd_V1_LatchState) {
         self.init()
         namespace = name.namespace
         self.name = name.name
-        state = .with {
-            $0.term = latch.term
-            if let holder = latch.holder { $0.holder = holder }
-            $0.participants = latch.participants
-            $0.fencingToken = latch.fencingToken
-        }
+        self.state = state
     }
 }
 

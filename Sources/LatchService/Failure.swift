@@ -4,7 +4,7 @@ import LatchNode
 /// Why a call failed, in the words of the trailing metadata `latchd-reason` and `latchd-message`.
 ///
 /// Atomix knows one failure, status ERROR; stock clients ignore the metadata.
-struct Failure: Equatable, Sendable {
+struct Failure: Error, Equatable, Sendable {
     enum Reason: String, Sendable {
         case unknownSession = "unknown-session"
         case noLeader = "no-leader"
@@ -14,6 +14,9 @@ struct Failure: Equatable, Sendable {
         case alreadyAcknowledged = "already-acknowledged"
         case gap = "gap"
         case invalid = "invalid"
+        case tokenMoved = "token-moved"
+        case noSuchParticipant = "no-such-participant"
+        case noSuchLatch = "no-such-latch"
     }
 
     let reason: Reason
@@ -38,6 +41,18 @@ struct Failure: Equatable, Sendable {
 
     init(_ rejection: Rejection, session: SessionID) {
         switch rejection {
+        case .tokenMoved:
+            self.init(
+                reason: .tokenMoved,
+                message: "the fencing token is not the one of the grant that lasts, or the holder "
+                    + "is of another session; nothing was done")
+        case .noSuchParticipant:
+            self.init(
+                reason: .noSuchParticipant,
+                message: "the latch has no such participant; nothing was done")
+        case .noSuchPrimitive:
+            self.init(
+                reason: .noSuchLatch, message: "there is no such latch; nothing was done")
         case .unknownSession:
             self = .unknownSession(session)
         case .alreadyAcknowledged:

@@ -20,7 +20,8 @@ extension LatchService {
     /// The services whose health is the node's; the empty name is the whole server.
     private static let services: Set<String> = [
         "", "atomix.leader.LeaderLatchService", "atomix.controller.ControllerService",
-        "atomix.primitive.PrimitiveService", "latchd.v1.Cluster", "grpc.health.v1.Health",
+        "atomix.primitive.PrimitiveService", "latchd.v1.Cluster", "latchd.v1.LatchService",
+        "grpc.health.v1.Health", "grpc.reflection.v1.ServerReflection",
     ]
 
     private func check(_ call: Call, _ bytes: UnsafeRawBufferPointer) {

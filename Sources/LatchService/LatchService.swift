@@ -18,7 +18,8 @@ package struct LatchService: Sendable {
 
     /// Every method of the port, by service.
     package var methods: [Method] {
-        atomixLatchMethods + atomixDirectoryMethods + clusterMethods + healthMethods
+        latchMethods + clusterMethods + atomixLatchMethods + atomixDirectoryMethods + healthMethods
+            + reflectionMethods
     }
 
     /// This node first, then the others as configured.

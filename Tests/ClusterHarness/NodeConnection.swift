@@ -56,6 +56,15 @@ package struct NodeConnection: Sendable {
         Atomix_Leader_LeaderLatchService.Client(wrapping: client)
     }
 
+    /// Our own service's stub.
+    package var latchV1: Latchd_V1_LatchService.Client<HTTP2ClientTransport.Posix> {
+        Latchd_V1_LatchService.Client(wrapping: client)
+    }
+
+    package var reflection: Grpc_Reflection_V1_ServerReflection.Client<HTTP2ClientTransport.Posix> {
+        Grpc_Reflection_V1_ServerReflection.Client(wrapping: client)
+    }
+
     package var controller: Atomix_Controller_ControllerService.Client<HTTP2ClientTransport.Posix> {
         Atomix_Controller_ControllerService.Client(wrapping: client)
     }

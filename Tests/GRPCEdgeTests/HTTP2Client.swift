@@ -107,6 +107,11 @@ final class HTTP2Client {
         resume(id)
     }
 
+    /// What of a call's body HTTP/2 has not taken yet, for want of credit.
+    func unsentBytes(of id: Int32) -> Int {
+        uploads[id].map { $0.bytes.count - $0.offset } ?? 0
+    }
+
     func reset(_ id: Int32) {
         nghttp2_submit_rst_stream(session, 0, id, NGHTTP2_CANCEL.rawValue)
     }

@@ -15,6 +15,7 @@ final class TestService: Sendable {
         var halfClosed = 0
         var writable = 0
         var held: [Call] = []
+        var received: [Int] = []
         var events: [EdgeEvent] = []
     }
 
@@ -23,6 +24,8 @@ final class TestService: Sendable {
     var cancelled: Int { state.withLock { $0.cancelled } }
     var opened: Int { state.withLock { $0.opened } }
     var halfClosed: Int { state.withLock { $0.halfClosed } }
+    /// The sizes of the messages that Paced received.
+    var received: [Int] { state.withLock { $0.received } }
     var writable: Int { state.withLock { $0.writable } }
     var events: [EdgeEvent] { state.withLock { $0.events } }
 
@@ -87,6 +90,8 @@ final class TestService: Sendable {
                 for _ in 0..<64 { call.send(message) }
             },
             Method("/t.T/Chat", kind: .bidirectional) { call, _ in self.chat(call) },
+            Method("/t.T/Paced", kind: .bidirectional) { call, _ in self.pace(call) },
+            Method("/t.T/Echoes", kind: .bidirectional) { call, _ in self.echo(call) },
         ]
     }
 
@@ -114,6 +119,44 @@ final class TestService: Sendable {
             while call.isOpen, call.bufferedBytes <= 600 << 10 { call.send(message) }
         }
         while call.isOpen, call.bufferedBytes <= 600 << 10 { call.send(message) }
+    }
+
+    /// Takes one message, then none until it is released.
+    private func pace(_ call: Call) {
+        change { state in
+            state.opened += 1
+            state.held.append(call)
+        }
+        call.onCancel = { self.change { $0.cancelled += 1 } }
+        call.onMessage = { message in
+            let count = message.count
+            self.change { $0.received.append(count) }
+            call.hold()
+        }
+        call.onHalfClose = {
+            self.change { $0.halfClosed += 1 }
+            call.finish()
+        }
+    }
+
+    /// Lets the calls of Paced take one more message each.
+    func releasePaced() {
+        for call in state.withLock({ $0.held }) { call.loop.execute { call.release() } }
+    }
+
+    /// Answers each message with 1 KiB.
+    private func echo(_ call: Call) {
+        let answer = FramedMessage(prefixing: [UInt8](repeating: 7, count: 1 << 10))
+        call.onCancel = { self.change { $0.cancelled += 1 } }
+        call.onMessage = { message in
+            let count = message.count
+            self.change { $0.received.append(count) }
+            call.send(answer)
+        }
+        call.onHalfClose = {
+            self.change { $0.halfClosed += 1 }
+            call.finish()
+        }
     }
 
     private func chat(_ call: Call) {
