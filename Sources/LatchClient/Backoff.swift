@@ -1,6 +1,6 @@
 /// How long to wait between rounds of attempts: doubling, bounded, with jitter so that clients that
 /// failed together do not come back together.
-package struct Backoff: Sendable {
+package struct Backoff: Hashable, Sendable {
     package let initial: Duration
     package let maximum: Duration
 

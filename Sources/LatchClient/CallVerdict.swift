@@ -3,7 +3,7 @@ import GRPCCore
 /// What one failed attempt means for the call.
 enum CallVerdict {
     /// Another node, or the same one later, may do it.
-    case retry(LatchError.Code, reason: String, redirect: Endpoint? = nil)
+    case retry(LatchError.Code, reason: String)
     /// It will not get better.
     case fail(LatchError)
     case cancelled
@@ -11,8 +11,6 @@ enum CallVerdict {
     /// Judges what an attempt threw.
     init(_ error: any Error) {
         switch error {
-        case let redirect as Redirect:
-            self = .retry(.noLeader, reason: "does not lead", redirect: redirect.leader)
         case let refusal as Refusal:
             self = CallVerdict(refusal)
         case let rpc as RPCError:
@@ -34,7 +32,8 @@ enum CallVerdict {
     }
 
     private init(_ error: RPCError) {
-        if let refusal = Refusal(trailers: error.metadata) {
+        // A reason that this version does not know says less than the status.
+        if let refusal = Refusal(trailers: error.metadata), refusal.reason.isKnown {
             self = CallVerdict(refusal)
             return
         }
@@ -55,11 +54,6 @@ enum CallVerdict {
             self = .retry(.unreachable, reason: plainReason(error))
         }
     }
-}
-
-/// NOT_LEADER: the node names another one, or none.
-struct Redirect: Error, Sendable {
-    let leader: Endpoint?
 }
 
 /// The innermost cause is what a person can act on: "connection refused", not

@@ -50,8 +50,6 @@ final class Calls: Sendable {
         var backoff: Backoff
         /// Asked first, each round.
         var wanted: Endpoint?
-        /// Called for each node that failed.
-        var onFailure: @Sendable (Endpoint) -> Void = { _ in }
     }
 
     var plan: Plan {
@@ -72,10 +70,7 @@ final class Calls: Sendable {
         var log = AttemptLog()
         var round = 0
         while true {
-            // A redirect names a node that is to be asked next, once a round: two nodes that name
-            // each other must not keep us from the third.
             var waiting = order(wanted: plan.wanted)
-            var redirected = false
             while !waiting.isEmpty {
                 try Task.checkCancellation()
                 let endpoint = waiting.removeFirst()
@@ -91,15 +86,9 @@ final class Calls: Sendable {
                     switch CallVerdict(error) {
                     case .cancelled: throw CancellationError()
                     case .fail(let error): throw error
-                    case .retry(let code, let reason, let redirect):
+                    case .retry(let code, let reason):
                         log.record(endpoint, code, reason)
                         note(endpoint, failed: true)
-                        plan.onFailure(endpoint)
-                        if let redirect, !redirected, redirect != endpoint {
-                            redirected = true
-                            waiting.removeAll { $0 == redirect }
-                            waiting.insert(redirect, at: 0)
-                        }
                     }
                 }
             }

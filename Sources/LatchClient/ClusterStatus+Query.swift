@@ -95,7 +95,7 @@ extension Calls {
             return NodeStatus(try await cluster.status(.init(), options: attempt.options))
         } catch {
             switch CallVerdict(error) {
-            case .retry(let code, let reason, _): throw LatchError(code, reason)
+            case .retry(let code, let reason): throw LatchError(code, reason)
             case .fail(let error): throw error
             case .cancelled: throw LatchError(.unreachable, "the call was cancelled")
             }

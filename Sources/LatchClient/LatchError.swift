@@ -18,10 +18,14 @@ public struct LatchError: Error, Sendable, CustomStringConvertible {
         case outcomeUnknown
         /// The session is gone: it expired, was closed, or its latch was deleted.
         case sessionLost
-        /// Another live session takes part in this latch under the same participant id.
-        case participantInUse
         /// The node refused for another reason, which the message says.
         case refused
+        /// The right to act is over: the grant's deadline passed, or the latch was lost.
+        case grantLost
+        /// The fencing token is not that of the current grant: somebody holds the latch after it.
+        case tokenMoved
+        /// The latch was not granted within the time that the caller gave it.
+        case waitedTooLong
         /// This client was shut down.
         case shutDown
     }
@@ -89,8 +93,8 @@ struct AttemptLog: Sendable {
             case .overloaded: "the cluster is overloaded: refused for \(time) ms"
             case .noLeader: "the cluster had no leader for \(time) ms"
             case .refused: "no node could do it within \(time) ms"
-            case .invalidArgument, .notFound, .unreachable, .sessionLost, .participantInUse,
-                .shutDown:
+            case .invalidArgument, .notFound, .unreachable, .sessionLost, .grantLost,
+                .tokenMoved, .waitedTooLong, .shutDown:
                 "no node answered within \(time) ms"
             }
         return LatchError(code, text, attempts: attempts)
@@ -104,4 +108,16 @@ package func milliseconds(_ duration: Duration) -> Int64 {
     guard !overflow else { return seconds < 0 ? .min : .max }
     let (sum, overflow2) = whole.addingReportingOverflow(attoseconds / 1_000_000_000_000_000)
     return overflow2 ? (seconds < 0 ? .min : .max) : sum
+}
+
+extension LatchError {
+    /// The same may work later, without a change of arguments.
+    var mayPass: Bool {
+        switch code {
+        case .unreachable, .noLeader, .overloaded, .outcomeUnknown, .refused, .sessionLost,
+            .notFound, .grantLost, .tokenMoved, .waitedTooLong:
+            true
+        case .invalidArgument, .shutDown: false
+        }
+    }
 }

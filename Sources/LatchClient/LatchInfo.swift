@@ -13,16 +13,24 @@ public struct LatchInfo: Sendable, Hashable {
     public let holder: String?
     /// In order of arrival, the holder first.
     public let participants: [String]
-    /// The token of the last grant; only ever grows. 0 before the first grant; nil if it could not
-    /// be read (watch only).
+    /// The token of the last grant; only ever grows. 0 before the first grant; nil if it is not
+    /// known.
     public let fencingToken: UInt64?
+    /// What the holder published under its token; empty: nothing.
+    public let value: String
+    /// The session of each participant, in the order of ``participants``.
+    public let sessionIDs: [UInt64]
     /// The log index at which the latch was like this, or a later one at which it still was.
     public let index: UInt64
+    /// Of a stale read: how long ago the node that answered last heard from a leader, so how old
+    /// the rest may be. Nil for a linearizable read, and if the node never heard from one.
+    public let age: Duration?
 
     /// A latch from its parts.
     public init(
         namespace: String, name: String, term: UInt64, holder: String?, participants: [String],
-        fencingToken: UInt64?, index: UInt64
+        fencingToken: UInt64?, value: String = "", sessionIDs: [UInt64] = [], index: UInt64,
+        age: Duration? = nil
     ) {
         self.namespace = namespace
         self.name = name
@@ -30,22 +38,26 @@ public struct LatchInfo: Sendable, Hashable {
         self.holder = holder
         self.participants = participants
         self.fencingToken = fencingToken
+        self.value = value
+        self.sessionIDs = sessionIDs
         self.index = index
+        self.age = age
     }
 
-    init(_ entry: Latchd_V1_LatchEntry, index: UInt64) {
+    init(_ entry: Latchd_V1_LatchEntry, index: UInt64, age: Duration? = nil) {
         self.init(
-            namespace: entry.namespace, name: entry.name, term: entry.state.term,
-            holder: entry.state.hasHolder ? entry.state.holder : nil,
-            participants: entry.state.participants, fencingToken: entry.state.fencingToken,
-            index: index)
+            LatchName(namespace: entry.namespace, name: entry.name), entry.state, index: index,
+            age: age)
     }
 
-    init(_ name: LatchName, _ latch: Atomix_Leader_Latch, token: UInt64?, index: UInt64) {
+    init(
+        _ name: LatchName, _ state: Latchd_V1_LatchState, index: UInt64, age: Duration? = nil
+    ) {
         self.init(
-            namespace: name.namespace, name: name.name, term: latch.id,
-            holder: latch.participants.isEmpty ? nil : latch.leader,
-            participants: latch.participants, fencingToken: token, index: index)
+            namespace: name.namespace, name: name.name, term: state.term,
+            holder: state.hasHolder ? state.holder : nil, participants: state.participants,
+            fencingToken: state.fencingToken, value: state.value, sessionIDs: state.sessionIds,
+            index: index, age: age)
     }
 }
 

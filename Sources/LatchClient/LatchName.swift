@@ -6,10 +6,16 @@ struct LatchName: Hashable, Sendable {
     static let longest = 1_024
 
     /// - Throws: ``LatchError`` (`invalidArgument`) for a part that is too long, or an empty name.
-    init(namespace: String, name: String) throws {
+    init(checking name: String, namespace: String) throws {
         guard !name.isEmpty else { throw LatchError(.invalidArgument, "the name is empty") }
         try Self.check(name, "the name")
         try Self.check(namespace, "the namespace")
+        self.namespace = namespace
+        self.name = name
+    }
+
+    /// A name that a node told.
+    init(namespace: String, name: String) {
         self.namespace = namespace
         self.name = name
     }

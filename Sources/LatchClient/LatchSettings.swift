@@ -9,6 +9,10 @@ public struct LatchSettings: Sendable {
     /// The longest pause between two rounds, and between two attempts to connect to one node.
     public var maximumBackoff: Duration = .seconds(1)
 
+    /// How long a stream of news may be quiet before another node is asked. The servers send a
+    /// sign of life every 5 s.
+    public var streamPatience: Duration = .seconds(12)
+
     /// The defaults.
     public init() {}
 

@@ -11,6 +11,10 @@ package enum RefusalReason: Hashable, Sendable {
     case alreadyAcknowledged
     case gap
     case invalid
+    /// The token is not the current grant's, or not of this session.
+    case tokenMoved
+    case noSuchParticipant
+    case noSuchLatch
     /// None given, or one that this version does not know.
     case other(String)
 
@@ -25,6 +29,9 @@ package enum RefusalReason: Hashable, Sendable {
             case "already-acknowledged": .alreadyAcknowledged
             case "gap": .gap
             case "invalid": .invalid
+            case "token-moved": .tokenMoved
+            case "no-such-participant": .noSuchParticipant
+            case "no-such-primitive", "no-such-latch": .noSuchLatch
             default: .other(text)
             }
     }
@@ -34,13 +41,20 @@ package enum RefusalReason: Hashable, Sendable {
     package var isWorthRetrying: Bool {
         switch self {
         case .noLeader, .overloaded, .limit, .outcomeUnknown, .other: true
-        case .unknownSession, .alreadyAcknowledged, .gap, .invalid: false
+        case .unknownSession, .alreadyAcknowledged, .gap, .invalid, .tokenMoved,
+            .noSuchParticipant, .noSuchLatch:
+            false
         }
     }
 
     /// The refusal is the stored answer to its request id: a repetition with the same id gets it
     /// again, for ever. What is not worth a repetition needs no other id.
     package var spendsRequestID: Bool { self == .limit }
+
+    /// False for a reason of a newer server.
+    var isKnown: Bool {
+        if case .other = self { false } else { true }
+    }
 
     var code: LatchError.Code {
         switch self {
@@ -49,6 +63,8 @@ package enum RefusalReason: Hashable, Sendable {
         case .overloaded, .limit: .overloaded
         case .outcomeUnknown: .outcomeUnknown
         case .invalid: .invalidArgument
+        case .tokenMoved: .tokenMoved
+        case .noSuchParticipant, .noSuchLatch: .notFound
         case .alreadyAcknowledged, .gap, .other: .refused
         }
     }
