@@ -121,9 +121,9 @@ private func advice(for code: LatchError.Code) -> String? {
         "Look with latchctl get before you repeat it."
     case .notFound:
         "latchctl list shows what there is."
-    case .participantInUse:
-        "Each participant needs an id of its own: --participant."
-    case .invalidArgument, .sessionLost, .refused, .shutDown:
+    case .tokenMoved:
+        "The latch has changed hands meanwhile: latchctl get shows where it is."
+    case .invalidArgument, .sessionLost, .refused, .grantLost, .waitedTooLong, .shutDown:
         nil
     }
 }

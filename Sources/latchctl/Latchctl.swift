@@ -1,7 +1,6 @@
 import ArgumentParser
 
 /// The command line of a latchd cluster.
-@main
 struct Latchctl: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "latchctl",
@@ -11,14 +10,18 @@ struct Latchctl: AsyncParsableCommand {
 
               latchctl status --endpoints 10.0.0.1:7401,10.0.0.2:7401,10.0.0.3:7401
               export LATCHCTL_ENDPOINTS=10.0.0.1:7401,10.0.0.2:7401,10.0.0.3:7401
-              latchctl hold nightly-report
+              latchctl run nightly-report -- /usr/local/bin/report
+              latchctl why nightly-report
 
             Exit codes: 0 done, 1 the cluster refused or did not answer, 2 status: no leader or no quorum, \
-            3 hold: the latch was lost, 4 get, delete: no such latch, 64 wrong usage, \
-            130 interrupted twice.
+            doctor: a warning, 3 hold: the latch was lost, 4 no such latch or participant, 64 wrong usage, \
+            130 interrupted twice. latchctl run has codes of its own: latchctl help run.
             """,
         version: "latchctl \(latchctlVersion)",
-        subcommands: [Status.self, List.self, Get.self, Watch.self, Hold.self, Delete.self])
+        subcommands: [
+            Run.self, Hold.self, Get.self, List.self, Watch.self, Queue.self, History.self,
+            Why.self, Evict.self, Handover.self, Delete.self, Status.self, Doctor.self,
+        ])
 }
 
 /// The version of the program, equal to that of latchd.

@@ -7,7 +7,7 @@ struct Watch: AsyncParsableCommand {
         abstract: "Prints the state of a latch now and after every change.",
         discussion: """
             Goes on through another node when one fails. Ends with Ctrl-C. What happens to the connection is told on \
-            standard error, the latch's states on standard output. Watching a latch that does not exist creates it.
+            standard error, the latch's states on standard output. A latch that does not exist is waited for.
 
             Examples:
               latchctl watch nightly-report

@@ -1,0 +1,229 @@
+import CProcess
+import Foundation
+
+/// The guard: a process between latchctl and its command, with one thread and one duty, that the
+/// command is gone by its deadline whatever happens to latchctl.
+///
+/// It is the command's parent, so that the number of its process group stays taken until the guard
+/// has looked, and a subreaper, so that nothing the command starts gets out of sight.
+final class GuardProcess {
+    /// The first argument of this mode; ``Setup`` tells the others.
+    static let mode = "__guard"
+
+    /// What latchctl passes on the command line.
+    struct Setup {
+        var control: Int32
+        var report: Int32
+        var timing: GuardTiming
+        var deadline: BootTime
+        /// The process group to which the terminal goes back; 0: the command gets no terminal.
+        var terminalGroup: Int32
+        /// The words of the command for jeopardy; may be none.
+        var jeopardyCommand: [UnsafeMutablePointer<CChar>]
+        var command: [UnsafeMutablePointer<CChar>]
+    }
+
+    private let setup: Setup
+    private let timer: Int32
+    private let signals: Int32
+    private var core: GuardCore
+    private var lines = LineBuffer()
+    private var command: Int32 = 0
+    private var isControlOpen = true
+    private var isFinished = false
+
+    static func main() -> Never {
+        guard let setup = Setup(rawArguments) else { exit(RunExit.failure) }
+        _ = latchd_set_name("latchctl-guard")
+        guard let guardian = GuardProcess(setup) else { exit(RunExit.failure) }
+        guardian.run()
+        exit(0)
+    }
+
+    /// nil: the system lacks something that a guard cannot be without.
+    private init?(_ setup: Setup) {
+        self.setup = setup
+        core = GuardCore(timing: setup.timing, deadline: setup.deadline)
+        for descriptor in [setup.control, setup.report] {
+            _ = fcntl(descriptor, F_SETFD, FD_CLOEXEC)
+        }
+        // Nothing but SIGKILL and SIGSTOP ends or stops a guard: the signals of a terminal, of a
+        // supervisor that signals a whole control group, and of a pipe without a reader are
+        // blocked for good.
+        var all = sigset_t()
+        sigfillset(&all)
+        sigprocmask(SIG_SETMASK, &all, nil)
+        var children = sigset_t()
+        sigemptyset(&children)
+        sigaddset(&children, SIGCHLD)
+        signals = latchd_signal_descriptor(&children)
+        timer = latchd_boot_timer()
+        guard signals >= 0, timer >= 0, latchd_become_subreaper() == 0 else { return nil }
+    }
+
+    private func run() {
+        start()
+        while !isFinished {
+            let wake = core.wake(after: .now)
+            _ = latchd_set_boot_timer(timer, UInt64(max(1, wake.nanoseconds)))
+            wait()
+            if isControlOpen { readControl() }
+            reap()
+            step(.tick)
+        }
+        giveTerminalBack()
+        removeDeadlineFile()
+    }
+
+    private func start() {
+        guard !core.isTooLate(at: .now) else { return fail(errno: ETIME) }
+        let takesTerminal = setup.terminalGroup != 0 ? "1" : "0"
+        let (pid, error) = spawn(setup.command, takesTerminal: takesTerminal)
+        guard error == 0 else { return fail(errno: error) }
+        command = pid
+        perform(.report(.started(pid)))
+    }
+
+    private func fail(errno: Int32) {
+        perform(.report(.failed(errno: errno)))
+        perform(.report(.gone))
+        isFinished = true
+    }
+
+    private func spawn(
+        _ words: [UnsafeMutablePointer<CChar>], takesTerminal: String
+    ) -> (pid: Int32, error: Int32) {
+        let own = [rawArguments[0], cString(Trampoline.mode), cString("\(getpid())")]
+        return Spawn(path: ownProgram, arguments: own + [cString(takesTerminal)] + words).start()
+    }
+
+    /// Until the timer fires, a child changes, or latchctl says something.
+    private func wait() {
+        var sources = [
+            pollfd(fd: timer, events: Int16(POLLIN), revents: 0),
+            pollfd(fd: signals, events: Int16(POLLIN), revents: 0),
+            pollfd(fd: setup.control, events: Int16(POLLIN), revents: 0),
+        ]
+        poll(&sources, nfds_t(isControlOpen ? 3 : 2), -1)
+        while latchd_next_signal(signals) != 0 {}
+        if sources[2].revents == 0 { return }
+    }
+
+    private func readControl() {
+        var source = pollfd(fd: setup.control, events: Int16(POLLIN), revents: 0)
+        while poll(&source, 1, 0) > 0 {
+            var chunk = [UInt8](repeating: 0, count: 4_096)
+            let count = read(setup.control, &chunk, chunk.count)
+            guard count > 0 else {
+                if count < 0, errno == EINTR { continue }
+                isControlOpen = false
+                return step(.orphaned)
+            }
+            for line in lines.take(chunk[..<count]) {
+                if let order = GuardOrder(line: line) { step(.order(order)) }
+            }
+        }
+    }
+
+    /// Learns of the command's end without collecting it: as long as it is not collected, its
+    /// number, which is that of the group too, means nothing else. Other children are orphans that
+    /// came to us.
+    private func reap() {
+        var stopped = siginfo_t()
+        if waitid(P_PID, id_t(command), &stopped, WSTOPPED | WNOHANG) == 0,
+            stopped.si_signo == SIGCHLD, setup.terminalGroup != 0
+        {
+            // Nobody waits on this terminal who could take the command up again.
+            step(.order(.signal(SIGCONT)))
+        }
+        while true {
+            var child = siginfo_t()
+            guard waitid(P_ALL, 0, &child, WEXITED | WNOHANG | WNOWAIT) == 0,
+                child.si_signo == SIGCHLD
+            else { return }
+            let pid = child._sifields._sigchld.si_pid
+            let status = child._sifields._sigchld.si_status
+            if pid == command {
+                let exited = child.si_code == Int32(CLD_EXITED)
+                return step(.commandEnded(exited ? .exited(status) : .signaled(status)))
+            }
+            var collected: Int32 = 0
+            waitpid(pid, &collected, 0)
+        }
+    }
+
+    private func step(_ input: GuardCore.Input) {
+        for action in core.handle(input, at: .now) { perform(action) }
+    }
+
+    private func perform(_ action: GuardCore.Action) {
+        switch action {
+        case .signalGroup(let number): killpg(command, number)
+        case .signalAll(let number):
+            // The group first: it takes one call, and no process of it can slip through.
+            killpg(command, number)
+            Descendants(of: getpid()).signal(number)
+        case .count: step(.alive(Descendants(of: getpid()).entries.count))
+        case .startJeopardyCommand: startJeopardyCommand()
+        case .report(let report): tell(report)
+        case .finish: isFinished = true
+        }
+    }
+
+    private func startJeopardyCommand() {
+        guard !setup.jeopardyCommand.isEmpty else { return }
+        setenv("LATCHD_EVENT", "jeopardy", 1)
+        _ = spawn(setup.jeopardyCommand, takesTerminal: "0")
+        unsetenv("LATCHD_EVENT")
+    }
+
+    private func tell(_ report: GuardReport) {
+        let line = Array((report.line + "\n").utf8)
+        _ = write(setup.report, line, line.count)
+    }
+
+    private func giveTerminalBack() {
+        if setup.terminalGroup != 0 { tcsetpgrp(0, setup.terminalGroup) }
+    }
+
+    /// Here too, for a latchctl that cannot do it any more.
+    private func removeDeadlineFile() {
+        guard !isControlOpen, let path = getenv(DeadlineFile.variable) else { return }
+        DeadlineFile.remove(String(cString: path))
+    }
+}
+
+extension GuardProcess.Setup {
+    /// The numbers, and where the words of the two commands begin.
+    private static let numbers = 2..<10
+
+    init?(_ arguments: [UnsafeMutablePointer<CChar>]) {
+        let texts = arguments.map { String(cString: $0) }
+        guard texts.count > Self.numbers.upperBound else { return nil }
+        let values = texts[Self.numbers].compactMap { Int64($0) }
+        guard values.count == Self.numbers.count else { return nil }
+        let words = Array(arguments[Self.numbers.upperBound...])
+        guard let count = Int(exactly: values[7]), (0..<words.count).contains(count),
+            let control = Int32(exactly: values[0]), let report = Int32(exactly: values[1]),
+            let terminal = Int32(exactly: values[6])
+        else { return nil }
+        self.init(
+            control: control, report: report,
+            timing: GuardTiming(
+                killGrace: .nanoseconds(values[3]), margin: .nanoseconds(values[4]),
+                jeopardyLead: .nanoseconds(values[5])),
+            deadline: BootTime(nanoseconds: values[2]), terminalGroup: terminal,
+            jeopardyCommand: Array(words[..<count]), command: Array(words[count...]))
+    }
+
+    /// The command line that ``init(_:)`` reads.
+    var arguments: [UnsafeMutablePointer<CChar>] {
+        let values: [Int64] = [
+            Int64(control), Int64(report), deadline.nanoseconds, timing.killGrace.nanoseconds,
+            timing.margin.nanoseconds, timing.jeopardyLead.nanoseconds, Int64(terminalGroup),
+            Int64(jeopardyCommand.count),
+        ]
+        return [cString("latchctl"), cString(GuardProcess.mode)] + values.map { cString("\($0)") }
+            + jeopardyCommand + command
+    }
+}

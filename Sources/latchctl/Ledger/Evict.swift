@@ -1,0 +1,96 @@
+import ArgumentParser
+import LatchClient
+
+/// `latchctl evict`.
+struct Evict: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Takes a participant out of a latch.",
+        discussion: """
+            If it holds the latch, the next one does at once, and the former holder learns of it only after the fact: \
+            for a moment both may act, and only the fencing token protects. So a holder is evicted only with --force \
+            or --token, and latchctl says how long that moment may be (latchctl why tells it afterwards).
+
+            Examples:
+              latchctl evict nightly-report worker-7
+              latchctl evict nightly-report worker-1 --token 65591
+
+            Exit codes: 0 evicted, 4 no such latch or participant, 1 refused, or no answer.
+            """)
+
+    @OptionGroup var latch: LatchOptions
+
+    @Argument(help: ArgumentHelp("Who is to go.", valueName: "participant"))
+    var participant: String
+
+    @OptionGroup var cluster: ClusterOptions
+
+    @Option(help: "Only while this is the latch's fencing token.")
+    var token: UInt64?
+
+    @Option(help: "Only the participant of this session (latchctl queue shows it).")
+    var session: UInt64?
+
+    @Flag(help: "Also if it holds the latch.")
+    var force = false
+
+    func run() async throws {
+        try await cluster.withCluster { cluster in
+            let before = try await cluster.latch(latch.name, namespace: latch.namespace)
+            let isHolder = before.holder == participant
+            if isHolder, !force, token == nil {
+                Console.complain(
+                    """
+                    latchctl: \(printable(participant)) holds it with token \(before.fencingToken ?? 0): not evicted.
+                    It would not know it at once, and might act beside the next one. \
+                    --token \(before.fencingToken ?? 0) or --force evicts it all the same.
+                    """)
+                throw Exit.failure
+            }
+            let after = try await cluster.evict(
+                participant, from: latch.name, namespace: latch.namespace, sessionID: session,
+                fencingToken: token)
+            let next = after.holder.map { "\(printable($0)) holds it" } ?? "nobody holds it"
+            Console.say("evicted \(printable(participant)); \(next) now")
+        }
+    }
+}
+
+/// `latchctl handover`.
+struct Handover: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Passes a latch from its holder to a participant that waits.",
+        discussion: """
+            The former holder becomes the last in line. It learns of it only after the fact: for a moment both may \
+            act, and only the fencing token protects. A program that can do so should hand over by itself.
+
+            Examples:
+              latchctl handover nightly-report worker-2
+              latchctl handover nightly-report worker-2 --token 65591
+
+            Exit codes: 0 handed over, 4 no such latch, or nobody of that name waits, 1 refused, or no answer.
+            """)
+
+    @OptionGroup var latch: LatchOptions
+
+    @Argument(help: ArgumentHelp("Who is to hold it.", valueName: "participant"))
+    var participant: String
+
+    @OptionGroup var cluster: ClusterOptions
+
+    @Option(help: "Only while this is the latch's fencing token. Default: the one it has now.")
+    var token: UInt64?
+
+    func run() async throws {
+        try await cluster.withCluster { cluster in
+            var token = token
+            if token == nil {
+                token = try await cluster.latch(latch.name, namespace: latch.namespace).fencingToken
+            }
+            let after = try await cluster.handOver(
+                latch.name, namespace: latch.namespace, fencingToken: token ?? 0, to: participant)
+            Console.say(
+                "\(printable(after.holder ?? "nobody")) holds it now, token \(after.fencingToken ?? 0)"
+            )
+        }
+    }
+}

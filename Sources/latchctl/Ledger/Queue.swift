@@ -1,0 +1,69 @@
+import ArgumentParser
+import LatchClient
+
+/// `latchctl queue`.
+struct Queue: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Shows who takes part in a latch, in order.",
+        discussion: """
+            Examples:
+              latchctl queue nightly-report
+              latchctl queue nightly-report --json | jq -r '.participants[1].name'
+
+            Exit codes: 0 found, 4 there is no such latch, 1 no answer.
+            """)
+
+    @OptionGroup var latch: LatchOptions
+    @OptionGroup var cluster: ClusterOptions
+
+    @Flag(help: "Print JSON.")
+    var json = false
+
+    func run() async throws {
+        try await cluster.withCluster { cluster in
+            let info = try await cluster.latch(latch.name, namespace: latch.namespace)
+            Console.say(
+                json ? try latchctl.json(QueueJSON(info), pretty: true) : queueText(info))
+        }
+    }
+}
+
+/// The line for people.
+func queueText(_ latch: LatchInfo) -> String {
+    guard !latch.participants.isEmpty else { return "Nobody takes part." }
+    var table = Table([
+        ("PLACE", .right), ("PARTICIPANT", .left), ("SESSION", .right), ("STATE", .left),
+    ])
+    for (place, participant) in latch.participants.enumerated() {
+        let session = place < latch.sessionIDs.count ? String(latch.sessionIDs[place]) : "-"
+        let state = place == 0 ? "holds, token \(latch.fencingToken ?? 0)" : "waits"
+        table.add([String(place + 1), participant, session, state])
+    }
+    return table.rendered()
+}
+
+struct QueueJSON: Encodable {
+    struct Participant: Encodable {
+        let place: Int
+        let name: String
+        let sessionId: String?
+        let holds: Bool
+    }
+
+    let namespace: String
+    let name: String
+    let index: UInt64
+    let participants: [Participant]
+
+    init(_ latch: LatchInfo) {
+        namespace = latch.namespace
+        name = latch.name
+        index = latch.index
+        participants = latch.participants.enumerated().map { place, name in
+            let session = place < latch.sessionIDs.count ? latch.sessionIDs[place] : nil
+            return Participant(
+                place: place + 1, name: name, sessionId: session.map { String($0) },
+                holds: place == 0)
+        }
+    }
+}

@@ -1,0 +1,27 @@
+import ArgumentParser
+import Dispatch
+import Foundation
+
+/// Where the process begins: as the command line, or in a mode that `latchctl run` starts it in.
+@main
+enum Main {
+    static func main() {
+        switch CommandLine.arguments.dropFirst().first {
+        case GuardProcess.mode: GuardProcess.main()
+        case Trampoline.mode: Trampoline.main()
+        default: runCommand()  // default: open set (words)
+        }
+    }
+
+    /// The main thread waits, rather than end as under `dispatchMain()`: without it the process
+    /// would have no `/proc/self/exe` to start the guard from.
+    private static func runCommand() -> Never {
+        let isDone = DispatchSemaphore(value: 0)
+        Task.detached {
+            await Latchctl.main()
+            isDone.signal()
+        }
+        isDone.wait()
+        exit(0)
+    }
+}

@@ -1,0 +1,178 @@
+import ClusterHarness
+import Foundation
+import Testing
+
+@testable import latchctl
+
+extension FailoverTests {
+    @Suite("latchctl run as a process (D1)", .serialized)
+    struct LatchctlRunTests {
+        private func withRig(_ body: (RunRig) async throws -> Void) async throws {
+            let rig = try RunRig(try await SharedCluster.get())
+            do {
+                try await body(rig)
+            } catch {
+                await rig.stop()
+                throw error
+            }
+            await rig.stop()
+        }
+
+        @Test(
+            "the command has the grant in its environment and in a file, which every renewal moves")
+        func environment() async throws {
+            try await withRig { rig in
+                let command = """
+                    echo "env $LATCHD_LATCH $LATCHD_NAMESPACE $LATCHD_PARTICIPANT $LATCHD_FENCING_TOKEN"
+                    cat "$LATCHD_DEADLINE_FILE"
+                    first=$(cat "$LATCHD_DEADLINE_FILE")
+                    while [ "$first" = "$(cat "$LATCHD_DEADLINE_FILE")" ]; do sleep 0.05; done
+                    echo moved "$LATCHD_DEADLINE_FILE"; exit 7
+                    """
+                let (code, text) = try await rig.run([
+                    "env job", "--participant", "me", "--ttl", "1s", "--", "sh", "-c", command,
+                ])
+                #expect(code == 7, "\(text)")
+                #expect(text.contains("env env job default me "), "\(text)")
+                #expect(text.contains("\"fencing_token\" : \""), "\(text)")
+                let path = try #require(
+                    text.split(separator: "moved ").last?.split(separator: "\n").first)
+                #expect(!FileManager.default.fileExists(atPath: String(path)))
+                // The budget is told before anything is done.
+                #expect(text.contains("SIGTERM after 649 ms and SIGKILL after 899 ms"), "\(text)")
+            }
+        }
+
+        @Test("exit codes: the command's own, 128 + n, 126, 127, 123, 124 and 122")
+        func exitCodes() async throws {
+            try await withRig { rig in
+                func code(_ arguments: [String]) async throws -> Int32 {
+                    try await rig.run(arguments).code
+                }
+                try await #expect(code(["codes", "--", "true"]) == 0)
+                try await #expect(code(["codes", "--", "sh", "-c", "kill -TERM $$"]) == 143)
+                try await #expect(code(["codes", "--", "/etc/passwd"]) == 126)
+                try await #expect(code(["codes", "--", "no-such-command"]) == 127)
+                let holder = try rig.start(["codes", "--ttl", "2s", "--", "sleep", "60"])
+                try await rig.wait(for: "the command runs", in: holder)
+                try await #expect(code(["codes", "--if-free", "--", "true"]) == 123)
+                try await #expect(code(["codes", "--wait", "300ms", "--", "true"]) == 124)
+                // Passed on to the command, whose end is latchctl's.
+                holder.send(SIGTERM)
+                let end = try await eventually("the end of the holder") { holder.exitCode }
+                #expect(end == 143)
+                let nobody = try rig.start(
+                    ["codes", "--timeout", "500ms", "--", "true"], endpoints: ["127.0.0.1:1"])
+                let refused = try await eventually("the end") { nobody.exitCode }
+                #expect(refused == 122)
+            }
+        }
+
+        @Test("latchctl stopped: jeopardy is told, and the command is gone before the deadline")
+        func stopped() async throws {
+            try await withRig { rig in
+                let told = rig.folder.appendingPathComponent("jeopardy")
+                let process = try rig.start([
+                    "stop", "--ttl", "2s", "--on-jeopardy", "touch '\(told.path)'", "--",
+                    "sh", rig.script.path, rig.folder.path,
+                ])
+                _ = try await eventually("beats") { try rig.beats().count > 3 ? true : nil }
+                let stoppedAt = BootTime.now
+                process.send(SIGSTOP)
+                let guardID = try rig.guardProcess(of: process)
+                _ = try await eventually("the end of the command") {
+                    Descendants(of: guardID).entries.isEmpty ? true : nil
+                }
+                let last = try #require(try rig.beats().map(\.time).max())
+                let took = last - Double(stoppedAt.nanoseconds) / 1e9
+                #expect(took < 2.0, "\(took) s")
+                #expect(FileManager.default.fileExists(atPath: told.path))
+                process.send(SIGCONT)
+                let code = try await eventually("the end") { process.exitCode }
+                #expect(code == RunExit.lost, "\(process.output)")
+                #expect(process.output.contains("JEOPARDY"))
+                try #expect(rig.beats().contains { $0.kind == "term" })
+            }
+        }
+
+        @Test("latchctl killed: its guard ends the command and what left its group, and the file")
+        func killed() async throws {
+            try await withRig { rig in
+                let process = try rig.start([
+                    "kill", "--ttl", "4s", "--kill-grace", "500ms", "--",
+                    "sh", rig.script.path, rig.folder.path,
+                ])
+                _ = try await eventually("beats") { try rig.beats().count > 3 ? true : nil }
+                let guardID = try rig.guardProcess(of: process)
+                #expect(Descendants(of: guardID).entries.count >= 2)
+                process.kill()
+                _ = try await eventually("the end of the guard", within: 5) {
+                    kill(guardID, 0) != 0 ? true : nil
+                }
+                // Nobody holds the lock of the command's processes any more.
+                let lock = open(rig.folder.appendingPathComponent("lock").path, O_RDWR)
+                defer { close(lock) }
+                #expect(flock(lock, LOCK_EX | LOCK_NB) == 0)
+            }
+        }
+
+        @Test("the guard stopped: it goes on; killed: latchctl kills everything and says so")
+        func guardAttacked() async throws {
+            try await withRig { rig in
+                let process = try rig.start([
+                    "guard", "--ttl", "2s", "--", "sh", rig.script.path, rig.folder.path,
+                ])
+                _ = try await eventually("beats") { try rig.beats().count > 3 ? true : nil }
+                let guardID = try rig.guardProcess(of: process)
+                kill(guardID, SIGSTOP)
+                _ = try await eventually("the guard goes on") {
+                    let stat = try String(contentsOfFile: "/proc/\(guardID)/stat", encoding: .utf8)
+                    return stat.contains(") T ") ? nil : true
+                }
+                kill(guardID, SIGKILL)
+                let code = try await eventually("the end") { process.exitCode }
+                #expect(code == RunExit.failure, "\(process.output)")
+                let lock = open(rig.folder.appendingPathComponent("lock").path, O_RDWR)
+                defer { close(lock) }
+                #expect(flock(lock, LOCK_EX | LOCK_NB) == 0)
+            }
+        }
+
+        @Test("what a command leaves behind is ended before the latch is left")
+        func leftBehind() async throws {
+            try await withRig { rig in
+                let (code, text) = try await rig.run([
+                    "left", "--ttl", "2s", "--", "sh", "-c", "setsid sleep 600 & exit 3",
+                ])
+                #expect(code == 3)
+                #expect(text.contains("left processes behind"), "\(text)")
+                let next = try await rig.run(["left", "--if-free", "--", "true"])
+                #expect(next.code == 0, "\(next.text)")
+            }
+        }
+
+        @Test("the link of the holder cut: the command is ended, and --retry runs it again")
+        func cutLink() async throws {
+            try await withRig { rig in
+                let links = try await rig.links(of: 1)
+                let process = try rig.start(
+                    [
+                        "cut", "--retry", "--ttl", "1s", "--", "sh", rig.script.path,
+                        rig.folder.path,
+                    ],
+                    endpoints: links)
+                _ = try await eventually("beats") { try rig.beats().count > 3 ? true : nil }
+                rig.cut(1, true)
+                try await rig.wait(for: "LOST", in: process)
+                rig.cut(1, false)
+                _ = try await eventually("a second run") {
+                    try Set(rig.beats().map(\.token)).count == 2 ? true : nil
+                }
+                process.send(SIGTERM)
+                let code = try await eventually("the end") { process.exitCode }
+                #expect(code == 0, "\(process.output)")
+                try #expect(!rig.beats().contains { $0.kind == "overlap" })
+            }
+        }
+    }
+}
