@@ -19,6 +19,11 @@ struct Bits: Hashable, Sendable {
         for (position, word) in other.words.enumerated() { words[position] |= word }
     }
 
+    func isSubset(of other: Bits) -> Bool {
+        words.count <= other.words.count
+            && zip(words, other.words).allSatisfy { $0 & ~$1 == 0 }
+    }
+
     /// What the words take in memory, without their array's header.
     var bytes: Int { words.count * MemoryLayout<UInt64>.stride }
 

@@ -43,6 +43,7 @@ struct BlackBoxSearch {
                 state.members.count * MemoryLayout<LatchModel.Member>.stride,
                 state.opened.bytes, state.ended.bytes, state.tookEffect.bytes,
                 state.placedDeletes.bytes,
+                state.deniedTokens.count * MemoryLayout<UInt64>.stride,
             ]
             let table = 2 * (MemoryLayout<Node>.stride + MemoryLayout<Int>.stride)
             return arrays.reduce(table) { $0 + ($1 == 0 ? 0 : $1 + 32) }
@@ -70,7 +71,7 @@ struct BlackBoxSearch {
             if case .frame = $0.action { return false }
             return true
         }.sorted { ($0.invoked, $0.returned) < ($1.invoked, $1.returned) }
-        order = SessionOrder(partition.unknownJoins, steps)
+        order = SessionOrder(partition.unknowns, steps)
     }
 
     mutating func run() -> Result {
@@ -147,10 +148,10 @@ struct BlackBoxSearch {
             partition: partition, bound: bound, barred: barred,
             mostTries: budget.explanationTries)
         for step in candidates {
-            let states = apply(steps[step].action, to: node.state, at: place)
+            let states = apply(steps[step], to: node.state, at: place)
             // An operation that fits and changes nothing can as well come now as later: no other
-            // choice needs a look here. A delete may be needed later.
-            if !isDelete(step), states.contains(node.state) {
+            // choice needs a look here.
+            if states.contains(node.state), !mayMatterLater(step, node.state) {
                 return [node.adding(step, node.state)]
             }
             found += states.map { node.adding(step, $0) }
@@ -165,6 +166,22 @@ struct BlackBoxSearch {
             found.insert(Node(base: node.base, others: node.others, state: state), at: 0)
         }
         return found
+    }
+
+    /// Whether an operation that changes nothing now may be needed later: a command that did what
+    /// it was asked could then change something; one that was denied keeps those of unknown
+    /// outcome out that are before it in its session.
+    private func mayMatterLater(_ step: Int, _ state: LatchModel) -> Bool {
+        guard partition.hasMoves, case .command(let move, let reply) = steps[step].action else {
+            return isDelete(step)
+        }
+        guard case .denied = reply else { return true }
+        guard steps[step].requestID > 0 else { return false }
+        return partition.unknowns.enumerated().contains { position, unknown in
+            unknown.move.session == move.session && unknown.requestID > 0
+                && unknown.requestID < steps[step].requestID
+                && !state.tookEffect.contains(position)
+        }
     }
 
     private func isDelete(_ step: Int) -> Bool {
@@ -192,10 +209,10 @@ struct BlackBoxSearch {
     }
 
     private mutating func apply(
-        _ action: Partition.Action, to state: LatchModel, at place: LatchModel.Place
+        _ step: Partition.Step, to state: LatchModel, at place: LatchModel.Place
     ) -> [LatchModel] {
         var next = state
-        switch action {
+        switch step.action {
         case .open(let session):
             if !partition.deletes.isEmpty { next.opened.insert(session) }
         case .alive(let session):
@@ -208,12 +225,12 @@ struct BlackBoxSearch {
             next.ended.insert(session)
         case .delete:
             next.delete(in: partition)
-        case .join(let member, let view):
+        case .command(let move, let reply):
             let observer = LatchModel.Observer(
-                session: member.session, participant: member.participant)
-            return observe(state, view, by: observer, at: place)
+                session: move.session, move: move, requestID: step.requestID)
+            return observe(state, reply, by: observer, at: place)
         case .read(let session, let view):
-            return observe(state, view, by: .init(session: session), at: place)
+            return observe(state, .view(view), by: .init(session: session), at: place)
         case .frame:
             break
         }
@@ -221,10 +238,10 @@ struct BlackBoxSearch {
     }
 
     private mutating func observe(
-        _ state: LatchModel, _ view: PartitionView, by observer: LatchModel.Observer,
+        _ state: LatchModel, _ reply: Reply, by observer: LatchModel.Observer,
         at place: LatchModel.Place
     ) -> [LatchModel] {
-        let seen = state.observe(view, by: observer, at: place)
+        let seen = state.observe(reply, by: observer, at: place)
         if !seen.isComplete {
             doubt = "an answer has more than \(budget.explanationTries) explanations to try"
         }

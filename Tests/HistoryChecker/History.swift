@@ -49,6 +49,16 @@ package enum Call: Hashable, Sendable {
     case deleteLatch(latch: String)
     /// Latch. Equal session and request id mean the same command; request id 0 is not sequenced.
     case join(latch: String, session: UInt64, requestID: UInt64, participant: String)
+    /// Takes one participant of the session out; the session stays open. Numbered like a join.
+    case leave(latch: String, session: UInt64, requestID: UInt64, participant: String)
+    /// The holder under `token` passes the latch to the first `to` that waits, and becomes the last
+    /// in line. Without a session an operator asks, not sequenced.
+    case handOver(latch: String, session: UInt64?, requestID: UInt64, token: UInt64, to: String)
+    /// The holder under `token` says something, until the latch changes hands.
+    case publish(latch: String, session: UInt64, requestID: UInt64, token: UInt64, value: String)
+    /// An operator takes the first participant of that name out, or that of one session; its
+    /// session stays open. With a token: only while that is the current one.
+    case evict(latch: String, participant: String, session: UInt64?, token: UInt64?)
     /// Get, or a read without a session.
     case read(latch: String, session: UInt64?)
     /// One frame of an events stream, as it came.
@@ -67,6 +77,10 @@ package enum Outcome: Hashable, Sendable {
     case unknownSession
     /// The latch as it was right after the command, at the read, or after the change (events).
     case state(LatchView)
+    /// The command took effect; the answer does not show the latch.
+    case done
+    /// Nothing was done, for this reason: also a statement about the latch.
+    case denied(Denial)
     /// Nothing was done, and this attempt never will do anything: overloaded, no leader, a void
     /// request id, bad input. Where that is not sure (`outcome-unknown`, a deadline) leave the
     /// outcome nil. `already-acknowledged` counts as unknown.
@@ -75,6 +89,14 @@ package enum Outcome: Hashable, Sendable {
     case streamOpened
     /// The last frame of an events stream.
     case streamClosed
+}
+
+/// Why the latch did not do what it was asked.
+package enum Denial: String, Hashable, Sendable {
+    /// The token is not that of the current grant, or the holder is of another session.
+    case tokenMoved = "token-moved"
+    /// Nobody of that name waits, or is in the latch as the command says; or there is no latch.
+    case noSuchParticipant = "no-such-participant"
 }
 
 /// A latch as an answer shows it.
@@ -87,14 +109,18 @@ package struct LatchView: Hashable, Sendable {
     package var holder: String?
     /// The oldest first.
     package var participants: [String]
+    /// What the holder has published, "" if nothing; nil if the answer does not carry it.
+    package var value: String?
 
     package init(
-        term: UInt64 = 0, token: UInt64? = nil, holder: String? = nil, participants: [String] = []
+        term: UInt64 = 0, token: UInt64? = nil, holder: String? = nil, participants: [String] = [],
+        value: String? = nil
     ) {
         self.term = term
         self.token = token
         self.holder = holder
         self.participants = participants
+        self.value = value
     }
 }
 
@@ -103,20 +129,33 @@ extension Call {
     package var latch: String {
         switch self {
         case .openSession(let latch, _), .keepAlive(let latch, _), .closeSession(let latch, _),
-            .deleteLatch(let latch), .join(let latch, _, _, _), .read(let latch, _),
-            .frame(let latch, _, _, _):
+            .deleteLatch(let latch), .join(let latch, _, _, _), .leave(let latch, _, _, _),
+            .handOver(let latch, _, _, _, _), .publish(let latch, _, _, _, _),
+            .evict(let latch, _, _, _), .read(let latch, _), .frame(let latch, _, _, _):
             latch
         }
     }
 
-    /// The session that the call names.
+    /// The session in which the call is made; an evict names one without being in it.
     package var session: UInt64? {
         switch self {
-        case .openSession, .deleteLatch: nil
+        case .openSession, .deleteLatch, .evict: nil
         case .keepAlive(_, let session), .closeSession(_, let session),
-            .join(_, let session, _, _), .frame(_, let session, _, _):
+            .join(_, let session, _, _), .leave(_, let session, _, _),
+            .publish(_, let session, _, _, _), .frame(_, let session, _, _):
             session
-        case .read(_, let session): session
+        case .read(_, let session), .handOver(_, let session, _, _, _): session
+        }
+    }
+
+    /// The number of a command in its session, 0 if it is not sequenced; nil: no such command.
+    var requestID: UInt64? {
+        switch self {
+        case .join(_, _, let request, _), .leave(_, _, let request, _),
+            .handOver(_, _, let request, _, _), .publish(_, _, let request, _, _):
+            request
+        case .evict: 0
+        case .openSession, .keepAlive, .closeSession, .deleteLatch, .read, .frame: nil
         }
     }
 }

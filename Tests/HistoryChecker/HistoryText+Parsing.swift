@@ -81,6 +81,24 @@ private struct LineParser {
             return .join(
                 latch: try quoted(), session: try value("session="),
                 requestID: try value("request="), participant: try text("participant="))
+        case "leave":
+            return .leave(
+                latch: try quoted(), session: try value("session="),
+                requestID: try value("request="), participant: try text("participant="))
+        case "hand-over":
+            return .handOver(
+                latch: try quoted(), session: try optional("session="),
+                requestID: try value("request="), token: try value("token="),
+                to: try text("to="))
+        case "publish":
+            return .publish(
+                latch: try quoted(), session: try value("session="),
+                requestID: try value("request="), token: try value("token="),
+                value: try text("value="))
+        case "evict":
+            return .evict(
+                latch: try quoted(), participant: try text("participant="),
+                session: try optional("session="), token: try optional("token="))
         case "read":
             let latch = try quoted()
             return .read(latch: latch, session: try optional("session="))
@@ -100,6 +118,14 @@ private struct LineParser {
         case "alive": return .alive
         case "closed": return .closed
         case "unknown-session": return .unknownSession
+        case "done": return .done
+        case "denied":
+            guard skip("reason=") else { throw LineFailure("\"reason=\" is missing") }
+            let word = try word("a reason")
+            guard let denial = Denial(rawValue: word) else {
+                throw LineFailure("there is no denial \"\(word)\"")
+            }
+            return .denied(denial)
         case "refused": return .refused(reason: try text("reason="))
         case "stream-opened": return .streamOpened
         case "stream-closed": return .streamClosed
@@ -116,6 +142,7 @@ private struct LineParser {
         if skip("participants=") {
             repeat { view.participants.append(try quoted()) } while skipComma()
         }
+        if skip("value=") { view.value = try quoted() }
         return view
     }
 

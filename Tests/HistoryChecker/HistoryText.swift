@@ -43,13 +43,33 @@ package enum HistoryText {
                 "join", latch, "session=\(session)", "request=\(request)",
                 "participant=\(quote(participant))",
             ]
+        case .leave(_, let session, let request, let participant):
+            return [
+                "leave", latch, "session=\(session)", "request=\(request)",
+                "participant=\(quote(participant))",
+            ]
+        case .handOver(_, let session, let request, let token, let target):
+            return ["hand-over", latch] + optional("session", session)
+                + ["request=\(request)", "token=\(token)", "to=\(quote(target))"]
+        case .publish(_, let session, let request, let token, let value):
+            return [
+                "publish", latch, "session=\(session)", "request=\(request)", "token=\(token)",
+                "value=\(quote(value))",
+            ]
+        case .evict(_, let participant, let session, let token):
+            return ["evict", latch, "participant=\(quote(participant))"]
+                + optional("session", session) + optional("token", token)
         case .read(_, let session):
-            return ["read", latch] + (session.map { ["session=\($0)"] } ?? [])
+            return ["read", latch] + optional("session", session)
         case .frame(_, let session, let stream, let response):
             return [
                 "frame", latch, "session=\(session)", "stream=\(stream)", "response=\(response)",
             ]
         }
+    }
+
+    private static func optional(_ key: String, _ number: UInt64?) -> [String] {
+        number.map { ["\(key)=\($0)"] } ?? []
     }
 
     private static func words(of outcome: Outcome) -> [String] {
@@ -58,6 +78,8 @@ package enum HistoryText {
         case .alive: return ["alive"]
         case .closed: return ["closed"]
         case .unknownSession: return ["unknown-session"]
+        case .done: return ["done"]
+        case .denied(let denial): return ["denied", "reason=\(denial.rawValue)"]
         case .refused(let reason): return ["refused", "reason=\(quote(reason))"]
         case .streamOpened: return ["stream-opened"]
         case .streamClosed: return ["stream-closed"]
@@ -69,6 +91,7 @@ package enum HistoryText {
                 let names = view.participants.map(quote).joined(separator: ",")
                 words.append("participants=\(names)")
             }
+            if let value = view.value { words.append("value=\(quote(value))") }
             return words
         }
     }

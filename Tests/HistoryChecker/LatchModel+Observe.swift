@@ -1,16 +1,13 @@
 extension LatchModel {
-    /// Who asked: the session must live, and its participant, if it joins, must be in the answer.
+    /// Who asked: the session must live, and its command must fit the answer.
     struct Observer: Sendable {
         var session: Int?
-        var participant: Int?
+        var move: Move?
+        /// 0 if the command is not sequenced.
+        var requestID: UInt64 = 0
 
         /// A read without a session, or an event.
         static let nobody = Observer()
-
-        var join: Member? {
-            guard let session, let participant else { return nil }
-            return Member(participant: participant, session: session)
-        }
     }
 
     /// Where in the order an answer is: what can have happened unseen before it.
@@ -18,23 +15,41 @@ extension LatchModel {
         let partition: Partition
         /// It happened before this time (nanoseconds).
         let bound: UInt64
-        /// Joins of unknown outcome that the order of their session's commands keeps out.
+        /// Commands of unknown outcome that the order of their session's commands keeps out.
         let barred: Bits
         /// How much may be tried to explain one answer.
         let mostTries: Int
+
+        /// Whether a command of unknown outcome may take effect now.
+        func admits(_ unknown: Partition.UnknownCommand, _ position: Int, in model: LatchModel)
+            -> Bool
+        {
+            unknown.invoked <= bound && !model.tookEffect.contains(position)
+                && !barred.contains(position)
+        }
     }
 
-    /// Every state in which the latch can be after an answer that shows `view`.
+    /// Every state in which the latch can be after an answer.
     ///
-    /// Sessions may have ended and joins of unknown outcome may have taken effect since the last
+    /// Sessions may have ended and commands of unknown outcome may have taken effect since the last
     /// answer. The answer shows all that is left of them: members that are missing, members that
-    /// are new, and terms in between.
+    /// are new, and terms in between. Where only joins can have, it is compared as a whole; other
+    /// commands are tried step by step (``UnseenSteps``).
     ///
     /// - Returns: states that are possible, and whether there are no others.
     func observe(
-        _ view: PartitionView, by observer: Observer, at place: Place
+        _ reply: Reply, by observer: Observer, at place: Place
     ) -> (states: [LatchModel], isComplete: Bool) {
         if let session = observer.session, ended.contains(session) { return ([], true) }
+        guard case .view(let view) = reply, observer.move.map({ $0.joining != nil }) ?? true,
+            !place.partition.hasOtherUnknowns
+                || !place.partition.unknowns.enumerated().contains(where: {
+                    $1.move.joining == nil && place.admits($1, $0, in: self)
+                })
+        else {
+            var steps = UnseenSteps(reply, observer, place)
+            return steps.run(from: self)
+        }
         var explanation = Explanation(model: self, view: view, observer: observer, at: place)
         explanation.matchMembers(0, 0)
         return (explanation.found, explanation.triesLeft > 0)
@@ -46,6 +61,8 @@ private struct Explanation {
     let model: LatchModel
     let view: PartitionView
     let observer: LatchModel.Observer
+    /// Who the command that was answered brings in.
+    let join: LatchModel.Member?
     let partition: Partition
     let place: LatchModel.Place
     private(set) var found: [LatchModel] = []
@@ -67,6 +84,7 @@ private struct Explanation {
         self.model = model
         self.view = view
         self.observer = observer
+        join = observer.move?.joining
         self.place = place
         partition = place.partition
         triesLeft = max(place.mostTries, 1)
@@ -108,22 +126,22 @@ private struct Explanation {
 
     /// Whether a participant in the answer may be another one of the same name.
     private func hasSecondSource(of participant: Int, after position: Int) -> Bool {
-        observer.participant == participant
+        join?.participant == participant
             || model.members[(position + 1)...].contains { $0.participant == participant }
-            || partition.unknownJoins.contains { $0.member.participant == participant }
+            || partition.unknowns.contains { $0.move.joining?.participant == participant }
     }
 
     /// Explains the participants from `place` on, which are new.
     private mutating func matchAdditions(_ place: Int) {
         guard mayTry() else { return }
         guard place < view.participants.count else {
-            let isJoined = observer.join.map { kept.contains($0) || added.contains($0) } ?? true
+            let isJoined = join.map { kept.contains($0) || added.contains($0) } ?? true
             if isJoined { settle() }
             return
         }
         let participant = view.participants[place]
         // The observer's own command comes last, if it is not in the latch already.
-        if let join = observer.join, join.participant == participant,
+        if let join, join.participant == participant,
             place == view.participants.count - 1, !kept.contains(join), !added.contains(join)
         {
             added.append(join)
@@ -132,12 +150,12 @@ private struct Explanation {
         }
         // Of several joins of one member the first is as good as any: it keeps the fewest out.
         var tried: [LatchModel.Member] = []
-        for (position, unknown) in partition.unknownJoins.enumerated()
-        where unknown.member.participant == participant && isOpen(unknown, position)
-            && !tried.contains(unknown.member)
-        {
-            tried.append(unknown.member)
-            added.append(unknown.member)
+        for (position, unknown) in partition.unknowns.enumerated() {
+            guard let member = unknown.move.joining, member.participant == participant,
+                isOpen(unknown, member, position), !tried.contains(member)
+            else { continue }
+            tried.append(member)
+            added.append(member)
             addedBy.append(position)
             matchAdditions(place + 1)
             added.removeLast()
@@ -146,17 +164,13 @@ private struct Explanation {
     }
 
     /// Whether a join of unknown outcome may have taken effect now, in a session that still lives.
-    private func isOpen(_ unknown: Partition.UnknownJoin, _ position: Int) -> Bool {
-        let member = unknown.member
-        return canComeNow(unknown, position)
+    private func isOpen(
+        _ unknown: Partition.UnknownCommand, _ member: LatchModel.Member, _ position: Int
+    ) -> Bool {
+        place.admits(unknown, position, in: model)
             && !kept.contains(member) && !added.contains(member)
             && !removed.contains(member.session) && !model.ended.contains(member.session)
-            && !addedBy.contains { partition.unknownJoins[$0].isAfter(unknown) }
-    }
-
-    private func canComeNow(_ unknown: Partition.UnknownJoin, _ position: Int) -> Bool {
-        unknown.invoked <= place.bound && !model.tookEffect.contains(position)
-            && !place.barred.contains(position)
+            && !addedBy.contains { partition.unknowns[$0].isAfter(unknown) }
     }
 
     /// All members are explained: compares the number of grants.
@@ -198,10 +212,10 @@ private struct Explanation {
     /// Sessions whose join of unknown outcome may have held the latch and gone again.
     private var possibleGhosts: [Int] {
         var sessions: Set<Int> = []
-        for (position, unknown) in partition.unknownJoins.enumerated()
-        where canComeNow(unknown, position) {
-            let session = unknown.member.session
-            guard canHaveEnded(session), !added.contains(where: { $0.session == session }),
+        for (position, unknown) in partition.unknowns.enumerated() {
+            guard let session = unknown.move.joining?.session,
+                place.admits(unknown, position, in: model), canHaveEnded(session),
+                !added.contains(where: { $0.session == session }),
                 !model.members.contains(where: { $0.session == session })
             else { continue }
             sessions.insert(session)
@@ -226,7 +240,7 @@ private struct Explanation {
         for session in removed { next.ended.insert(session) }
         for session in ghosts { next.ended.insert(session) }
         for position in addedBy { next.noteEffect(of: position, in: partition) }
-        next.forgetLateJoins(of: partition)
+        next.forgetLateCommands(of: partition)
         if seen.insert(next).inserted { found.append(next) }
     }
 }

@@ -18,15 +18,15 @@ extension Partition {
 
 /// Gathers one latch's operations.
 private struct PartitionBuilder {
-    /// All attempts of one sequenced join.
+    /// All attempts of one sequenced command.
     private struct Command {
-        let member: LatchModel.Member
+        let move: Move
         let requestID: UInt64
         /// The first attempt's.
         var invoked: UInt64
         /// The first answer's.
         var returned: UInt64?
-        var view: PartitionView?
+        var reply: Reply?
         var index: UInt64 = 0
         var position: Int
         /// An attempt whose outcome is unknown.
@@ -34,7 +34,7 @@ private struct PartitionBuilder {
     }
 
     private struct CommandKey: Hashable {
-        let session: Int
+        let session: Int?
         let requestID: UInt64
         /// Tells unsequenced commands apart.
         let position: Int?
@@ -44,6 +44,7 @@ private struct PartitionBuilder {
     private let tolerance: UInt64
     private var sessionNumbers: [UInt64: Int] = [:]
     private var participantNumbers: [String: Int] = [:]
+    private var valueNumbers = ["": 0]
     private var commandNumbers: [CommandKey: Int] = [:]
     private var commands: [Command] = []
     private var timeouts: [Int: UInt64] = [:]
@@ -65,10 +66,22 @@ private struct PartitionBuilder {
             close(session(id), operation, position)
         case .deleteLatch:
             delete(operation, position)
-        case .join(_, let id, let requestID, let participant):
-            join(
-                LatchModel.Member(participant: number(participant), session: session(id)),
-                requestID, operation, position)
+        case .join(_, let id, _, let participant):
+            command(.join(member(participant, id)), operation, position)
+        case .leave(_, let id, _, let participant):
+            command(.leave(member(participant, id)), operation, position)
+        case .handOver(_, let id, _, let token, let target):
+            let holder = id.map { session($0) }
+            command(
+                .handOver(session: holder, token: token, to: number(target)), operation, position)
+        case .publish(_, let id, _, let token, let value):
+            let move = Move.publish(session: session(id), token: token, value: number(of: value))
+            command(move, operation, position)
+        case .evict(_, let participant, let id, let token):
+            let guarded = id.map { session($0) }
+            command(
+                .evict(participant: number(participant), session: guarded, token: token),
+                operation, position)
         case .read(_, let id):
             read(id.map { session($0) }, operation, position)
         case .frame(_, let id, _, _):
@@ -107,7 +120,8 @@ private struct PartitionBuilder {
             partition.sessions[session].unplacedCloseFrom = min(
                 partition.sessions[session].unplacedCloseFrom, operation.invoked)
         case .unknownSession: noteEnd(session, operation, position)
-        case .opened, .alive, .state, .refused, .streamOpened, .streamClosed: break
+        case .opened, .alive, .state, .done, .denied, .refused, .streamOpened, .streamClosed:
+            break
         }
     }
 
@@ -121,46 +135,55 @@ private struct PartitionBuilder {
         case nil:
             partition.deletes.append(
                 Partition.Delete(invoked: operation.invoked, returned: .max))
-        case .unknownSession, .opened, .alive, .state, .refused, .streamOpened, .streamClosed:
+        case .unknownSession, .opened, .alive, .state, .done, .denied, .refused, .streamOpened,
+            .streamClosed:
             break
         }
     }
 
-    private mutating func join(
-        _ member: LatchModel.Member, _ requestID: UInt64, _ operation: ClientOperation,
-        _ position: Int
+    private mutating func command(
+        _ move: Move, _ operation: ClientOperation, _ position: Int
     ) {
+        let requestID = operation.call.requestID ?? 0
         let key = CommandKey(
-            session: member.session, requestID: requestID,
+            session: move.session, requestID: requestID,
             position: requestID == 0 ? position : nil)
         let number = commandNumbers[key] ?? commands.count
         if number == commands.count {
             commandNumbers[key] = number
             commands.append(
                 Command(
-                    member: member, requestID: requestID, invoked: operation.invoked,
+                    move: move, requestID: requestID, invoked: operation.invoked,
                     position: position))
         }
+        if move.joining == nil { partition.hasMoves = true }
         switch operation.outcome {
-        case .state(let view):
-            seenAlive(member.session, operation.invoked)
-            let returned = operation.returned ?? .max
-            if returned < commands[number].returned ?? .max {
-                commands[number].returned = returned
-                commands[number].view = translate(view)
-                commands[number].index = operation.index ?? 0
-                commands[number].position = position
-            }
-        case .unknownSession: noteEnd(member.session, operation, position)
+        case .state(let view): answer(number, .view(translate(view)), operation, position)
+        case .done: answer(number, .done, operation, position)
+        case .denied(let denial): answer(number, .denied(denial), operation, position)
+        case .unknownSession:
+            if let session = move.session { noteEnd(session, operation, position) }
+            return
         case .refused(let reason): if reason != "already-acknowledged" { return }
         case nil, .opened, .alive, .closed, .streamOpened, .streamClosed: break
         }
-        if case .unknownSession = operation.outcome { return }
         // An attempt that was refused cannot be the one that took effect.
         commands[number].invoked =
             commands[number].isOpen
             ? min(commands[number].invoked, operation.invoked) : operation.invoked
         commands[number].isOpen = true
+    }
+
+    private mutating func answer(
+        _ number: Int, _ reply: Reply, _ operation: ClientOperation, _ position: Int
+    ) {
+        if let session = commands[number].move.session { seenAlive(session, operation.invoked) }
+        let returned = operation.returned ?? .max
+        guard returned < commands[number].returned ?? .max else { return }
+        commands[number].returned = returned
+        commands[number].reply = reply
+        commands[number].index = operation.index ?? 0
+        commands[number].position = position
     }
 
     private mutating func read(_ session: Int?, _ operation: ClientOperation, _ position: Int) {
@@ -170,7 +193,9 @@ private struct PartitionBuilder {
             append(.read(session, translate(view)), operation, position)
         case .unknownSession:
             if let session { noteEnd(session, operation, position) }
-        case nil, .opened, .alive, .closed, .refused, .streamOpened, .streamClosed: break
+        case nil, .opened, .alive, .closed, .done, .denied, .refused, .streamOpened,
+            .streamClosed:
+            break
         }
     }
 
@@ -180,7 +205,7 @@ private struct PartitionBuilder {
             append(.frame(translate(view)), operation, position)
         case .streamOpened: seenAlive(session, operation.invoked)
         case .unknownSession: noteEnd(session, operation, position)
-        case nil, .opened, .alive, .closed, .refused, .streamClosed: break
+        case nil, .opened, .alive, .closed, .done, .denied, .refused, .streamClosed: break
         }
     }
 
@@ -236,10 +261,21 @@ private struct PartitionBuilder {
         return partition.participants.count - 1
     }
 
+    private mutating func number(of value: String) -> Int {
+        if let number = valueNumbers[value] { return number }
+        valueNumbers[value] = valueNumbers.count
+        return valueNumbers.count - 1
+    }
+
+    private mutating func member(_ participant: String, _ id: UInt64) -> LatchModel.Member {
+        LatchModel.Member(participant: number(participant), session: session(id))
+    }
+
     private mutating func translate(_ view: LatchView) -> PartitionView {
         PartitionView(
             term: view.term, token: view.token,
-            participants: view.participants.map { number($0) })
+            participants: view.participants.map { number($0) },
+            value: view.value.map { number(of: $0) })
     }
 
     // MARK: End
@@ -247,20 +283,21 @@ private struct PartitionBuilder {
     func finished() -> Partition {
         var partition = partition
         for command in commands where command.isOpen {
-            if let view = command.view, let returned = command.returned {
+            let overBy = command.move.session.map { partition.sessions[$0].overBy } ?? .max
+            if let reply = command.reply, let returned = command.returned {
                 partition.steps.append(
                     Partition.Step(
-                        action: .join(command.member, view), invoked: command.invoked,
+                        action: .command(command.move, reply), invoked: command.invoked,
                         returned: returned, index: command.index, requestID: command.requestID,
                         position: command.position))
-            } else if command.invoked <= partition.sessions[command.member.session].overBy {
-                partition.unknownJoins.append(
-                    Partition.UnknownJoin(
-                        member: command.member, requestID: command.requestID,
+            } else if command.invoked <= overBy {
+                partition.unknowns.append(
+                    Partition.UnknownCommand(
+                        move: command.move, requestID: command.requestID,
                         invoked: command.invoked))
             }
         }
-        partition.unknownJoins.sort { $0.requestID < $1.requestID }
+        partition.sortUnknowns()
         for session in partition.sessions.indices {
             guard let renewed = partition.sessions[session].expiresFrom else { continue }
             partition.sessions[session].expiresFrom = expiry(renewed, timeouts[session])

@@ -24,15 +24,16 @@ struct Partition: Sendable {
         }
     }
 
-    struct UnknownJoin: Sendable {
-        let member: LatchModel.Member
+    /// A command whose outcome nobody was told.
+    struct UnknownCommand: Sendable {
+        let move: Move
         /// 0 if it is not sequenced.
         let requestID: UInt64
         let invoked: UInt64
 
         /// Whether it is a later command of the same session.
-        func isAfter(_ other: UnknownJoin) -> Bool {
-            member.session == other.member.session && other.requestID > 0
+        func isAfter(_ other: UnknownCommand) -> Bool {
+            move.session == other.move.session && other.requestID > 0
                 && requestID > other.requestID
         }
     }
@@ -50,7 +51,7 @@ struct Partition: Sendable {
         case unknown(Int)
         case close(Int)
         case delete
-        case join(LatchModel.Member, PartitionView)
+        case command(Move, Reply)
         case read(Int?, PartitionView)
         case frame(PartitionView)
     }
@@ -69,7 +70,11 @@ struct Partition: Sendable {
     let latch: String
     var sessions: [SessionFacts] = []
     /// By request id, those that are not sequenced first.
-    var unknownJoins: [UnknownJoin] = []
+    var unknowns: [UnknownCommand] = []
+    /// Whether there are others than joins among them.
+    var hasOtherUnknowns = false
+    /// Whether there are commands, answered or not, that are no joins.
+    var hasMoves = false
     var deletes: [Delete] = []
     var steps: [Step] = []
     var participants: [String] = []
@@ -96,8 +101,8 @@ struct Partition: Sendable {
         }
     }
 
-    /// The same for the replay, where what has no index has no place: closes, deletes, and joins
-    /// whose answers carry none.
+    /// The same for the replay, where what has no index has no place: closes, deletes, and
+    /// commands whose answers carry none.
     var unplaced: Partition {
         var copy = self
         for step in steps {
@@ -105,16 +110,22 @@ struct Partition: Sendable {
             case .close(let session):
                 copy.sessions[session].unplacedCloseFrom = min(
                     copy.sessions[session].unplacedCloseFrom, step.invoked)
-            case .join(let member, _) where step.index == 0:
-                copy.unknownJoins.append(
-                    UnknownJoin(
-                        member: member, requestID: step.requestID, invoked: step.invoked))
-            case .open, .alive, .unknown, .delete, .join, .read, .frame:
+            case .command(_, .denied): break
+            case .command(let move, _) where step.index == 0:
+                copy.unknowns.append(
+                    UnknownCommand(
+                        move: move, requestID: step.requestID, invoked: step.invoked))
+            case .open, .alive, .unknown, .delete, .command, .read, .frame:
                 break
             }
         }
-        copy.unknownJoins.sort { $0.requestID < $1.requestID }
+        copy.sortUnknowns()
         return copy
+    }
+
+    mutating func sortUnknowns() {
+        unknowns.sort { $0.requestID < $1.requestID }
+        hasOtherUnknowns = unknowns.contains { $0.move.joining == nil }
     }
 
     func describe(_ model: LatchModel) -> String {

@@ -17,7 +17,7 @@ extension HistoryChecker {
             else { continue }
             switch operation.outcome {
             case .state, .streamOpened, .streamClosed: break
-            case nil, .opened, .alive, .closed, .unknownSession, .refused: continue
+            case nil, .opened, .alive, .closed, .unknownSession, .done, .denied, .refused: continue
             }
             let key = StreamKey(latch: latch, session: session, stream: stream)
             if frames[key] == nil { order.append(key) }
@@ -93,7 +93,7 @@ extension HistoryChecker {
         for (position, operation) in history.enumerated() {
             guard case .state(let view) = operation.outcome, let index = operation.index, index > 0
             else { continue }
-            if case .join(_, _, 0, _) = operation.call { continue }
+            if operation.call.requestID == 0 { continue }
             latches[operation.call.latch, default: []].append(
                 Seen(index: index, position: position, view: view))
         }
@@ -110,7 +110,9 @@ extension HistoryChecker {
                 while next < seen.count, seen[next].index <= from { next += 1 }
                 while next < seen.count, seen[next].index < to {
                     let other = seen[next].view
-                    if other.participants != view.participants || other.term != view.term {
+                    if other.participants != view.participants || other.term != view.term
+                        || (other.value ?? view.value) != (view.value ?? other.value)
+                    {
                         return report(
                             .scan,
                             "a stream shows every change: stream \(key.stream) of session "

@@ -33,12 +33,15 @@ extension HistoryChecker {
                 switch (operation.call, outcome) {
                 case (_, .refused), (.openSession, .opened), (.keepAlive, .alive),
                     (.closeSession, .closed), (.deleteLatch, .closed), (.join, .state),
-                    (.read, .state), (.frame, .state), (.frame, .streamOpened),
+                    (.leave, .state), (.handOver, .state), (.handOver, .denied),
+                    (.publish, .state), (.publish, .done), (.publish, .denied(.tokenMoved)),
+                    (.evict, .state), (.evict, .denied), (.read, .state), (.frame, .state),
+                    (.frame, .streamOpened),
                     (.frame, .streamClosed):
                     true
                 case (_, .unknownSession): operation.call.session != nil
-                case (_, .opened), (_, .alive), (_, .closed), (_, .state), (_, .streamOpened),
-                    (_, .streamClosed):
+                case (_, .opened), (_, .alive), (_, .closed), (_, .state), (_, .done),
+                    (_, .denied), (_, .streamOpened), (_, .streamClosed):
                     false
                 }
             if !fits { return fail("an answer fits its call", [position], history) }
@@ -108,16 +111,33 @@ extension HistoryChecker {
     private struct CommandKey: Hashable {
         let session: UInt64
         let request: UInt64
+
+        /// Nil for what is no sequenced command.
+        init?(_ call: Call) {
+            guard let session = call.session, let request = call.requestID, request > 0 else {
+                return nil
+            }
+            self.session = session
+            self.request = request
+        }
+    }
+
+    private static func isAnswer(_ outcome: Outcome?) -> Bool {
+        switch outcome {
+        case .state, .done, .denied: true
+        case nil, .opened, .alive, .closed, .unknownSession, .refused, .streamOpened,
+            .streamClosed:
+            false
+        }
     }
 
     /// A command is applied once: all its answers are the same (Q1).
     private static func commandsApplyOnce(_ history: [ClientOperation]) -> Report? {
         var answered: [CommandKey: Int] = [:]
         for (position, operation) in history.enumerated() {
-            guard case .join(_, let session, let request, _) = operation.call, request > 0,
-                case .state = operation.outcome
-            else { continue }
-            let key = CommandKey(session: session, request: request)
+            guard let key = CommandKey(operation.call), isAnswer(operation.outcome) else {
+                continue
+            }
             guard let first = answered[key] else {
                 answered[key] = position
                 continue
@@ -126,8 +146,8 @@ extension HistoryChecker {
                 || history[first].index != operation.index
             {
                 return fail(
-                    "a repeated command gets its first answer: session \(session), request "
-                        + "\(request)", [first, position], history)
+                    "a repeated command gets its first answer: session \(key.session), request "
+                        + "\(key.request)", [first, position], history)
             }
         }
         return nil
@@ -137,10 +157,10 @@ extension HistoryChecker {
     private static func commandsApplyInOrder(_ history: [ClientOperation]) -> Report? {
         var answered: [UInt64: [(request: UInt64, position: Int)]] = [:]
         for (position, operation) in history.enumerated() {
-            guard case .join(_, let session, let request, _) = operation.call, request > 0,
-                case .state = operation.outcome, operation.index ?? 0 > 0
+            guard let key = CommandKey(operation.call), isAnswer(operation.outcome),
+                operation.index ?? 0 > 0
             else { continue }
-            answered[session, default: []].append((request, position))
+            answered[key.session, default: []].append((key.request, position))
         }
         for (session, commands) in answered {
             let sorted = commands.sorted { $0.request < $1.request }
@@ -220,10 +240,12 @@ extension HistoryChecker {
     /// Tokens never go back, in the clients' time and in the log's (I14); nor do terms, unless the
     /// latch is deleted.
     private static func tokensGrow(_ history: [ClientOperation]) -> Report? {
+        let isRepeated = repeatedCommands(history)
         var latches: [String: [Int]] = [:]
         for (position, latch, view) in views(history) where view.token ?? 0 > 0 {
             // A frame comes when it likes.
             if case .frame = history[position].call { continue }
+            if isRepeated(position) { continue }
             latches[latch, default: []].append(position)
         }
         func token(_ position: Int) -> UInt64 {
@@ -246,26 +268,15 @@ extension HistoryChecker {
 
     /// What was answered before a call was sent is in the call's answer (I18).
     private static func indexesFollowTime(_ history: [ClientOperation]) -> Report? {
-        var firstAttempts: [CommandKey: UInt64] = [:]
+        let isRepeated = repeatedCommands(history)
         var positions: [Int] = []
         for (position, operation) in history.enumerated() {
-            if case .join(_, let session, let request, _) = operation.call, request > 0 {
-                let key = CommandKey(session: session, request: request)
-                firstAttempts[key] = min(firstAttempts[key] ?? .max, operation.invoked)
-            }
             if case .frame = operation.call { continue }
-            if operation.index ?? 0 > 0 { positions.append(position) }
-        }
-        // A repeated command has its first attempt's index: it is no statement about now.
-        positions.removeAll {
-            guard case .join(_, let session, let request, _) = history[$0].call, request > 0
-            else { return false }
-            let key = CommandKey(session: session, request: request)
-            return firstAttempts[key] ?? .max < history[$0].invoked
+            if operation.index ?? 0 > 0, !isRepeated(position) { positions.append(position) }
         }
         func isCommand(_ position: Int) -> Bool {
             switch history[position].call {
-            case .openSession, .join: true
+            case .openSession, .join, .leave, .handOver, .publish, .evict: true
             case .keepAlive, .closeSession, .deleteLatch, .read, .frame: false
             }
         }
@@ -277,6 +288,19 @@ extension HistoryChecker {
             "what was answered before a call was sent is in the call's answer: index "
                 + "\(history[second].index ?? 0) was answered to a call sent after index "
                 + "\(history[first].index ?? 0) was known", [first, second], history)
+    }
+
+    /// A repeated command has its first attempt's answer: it is no statement about now.
+    private static func repeatedCommands(_ history: [ClientOperation]) -> (Int) -> Bool {
+        var firstAttempts: [CommandKey: UInt64] = [:]
+        for operation in history {
+            guard let key = CommandKey(operation.call) else { continue }
+            firstAttempts[key] = min(firstAttempts[key] ?? .max, operation.invoked)
+        }
+        return { position in
+            guard let key = CommandKey(history[position].call) else { return false }
+            return firstAttempts[key] ?? .max < history[position].invoked
+        }
     }
 
     /// Two operations, one answered before the other was sent, whose values go back; for a command

@@ -1,17 +1,19 @@
-/// Where joins of unknown outcome can have their place: a session's commands take effect in the
+/// Where commands of unknown outcome can have their place: a session's commands take effect in the
 /// order of their request ids (Q3), so each lies between two answered ones, or never took effect.
 struct SessionOrder: Sendable {
-    /// For each join of unknown outcome, the steps of the answered commands next to it.
+    /// For each command of unknown outcome, the steps of the answered commands next to it.
     private var neighbours: [(before: Int?, after: Int?)] = []
-    /// For each step that is a sequenced join, the one before it in its session.
+    /// For each step that is a sequenced command, the one before it in its session.
     private var predecessors: [Int: Int] = [:]
 
     /// `steps` are numbered by their place in the array.
-    init(_ unknownJoins: [Partition.UnknownJoin], _ steps: [Partition.Step]) {
+    init(_ unknowns: [Partition.UnknownCommand], _ steps: [Partition.Step]) {
         var sessions: [Int: [(request: UInt64, step: Int)]] = [:]
         for (number, step) in steps.enumerated() where step.requestID > 0 {
-            guard case .join(let member, _) = step.action else { continue }
-            sessions[member.session, default: []].append((step.requestID, number))
+            guard case .command(let move, _) = step.action, let session = move.session else {
+                continue
+            }
+            sessions[session, default: []].append((step.requestID, number))
         }
         for session in sessions.keys {
             sessions[session]?.sort { $0.request < $1.request }
@@ -20,17 +22,17 @@ struct SessionOrder: Sendable {
                 predecessors[second.step] = first.step
             }
         }
-        neighbours = unknownJoins.map { join in
-            guard join.requestID > 0, let commands = sessions[join.member.session] else {
-                return (nil, nil)
-            }
-            let before = commands.last { $0.request < join.requestID }
-            let after = commands.first { $0.request > join.requestID }
+        neighbours = unknowns.map { unknown in
+            guard unknown.requestID > 0, let session = unknown.move.session,
+                let commands = sessions[session]
+            else { return (nil, nil) }
+            let before = commands.last { $0.request < unknown.requestID }
+            let after = commands.first { $0.request > unknown.requestID }
             return (before?.step, after?.step)
         }
     }
 
-    /// The joins of unknown outcome that cannot take effect where these steps have.
+    /// The commands of unknown outcome that cannot take effect where these steps have.
     func barred(_ isPlaced: (Int) -> Bool) -> Bits {
         var barred = Bits()
         for (number, neighbours) in neighbours.enumerated() {

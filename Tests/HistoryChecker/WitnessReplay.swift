@@ -32,8 +32,9 @@ struct WitnessReplay {
         self.partition = unplaced
         self.times = times
         self.budget = budget
-        steps = Self.ordered(partition.steps)
-        order = SessionOrder(unplaced.unknownJoins, steps)
+        let ordered = Self.ordered(partition.steps)
+        steps = partition.hasMoves ? Self.sortedWithinEntries(ordered) : ordered
+        order = SessionOrder(unplaced.unknowns, steps)
         lateDeletes = partition.lateDeletes
         answeredDeletes = partition.deletes.filter { $0.returned < .max }
             .sorted { $0.returned < $1.returned }
@@ -63,7 +64,8 @@ struct WitnessReplay {
     private static func ordered(_ steps: [Partition.Step]) -> [Partition.Step] {
         func rank(_ step: Partition.Step) -> (Int, Int, UInt64) {
             switch step.action {
-            case .join(_, let view): (view.participants.count, 1, step.requestID)
+            case .command(_, .view(let view)): (view.participants.count, 1, step.requestID)
+            case .command: (0, 1, step.requestID)
             case .frame(let view): (view.participants.count, 2, 0)
             case .read(_, let view): (view.participants.count, 3, 0)
             case .open, .alive, .unknown, .close, .delete: (0, 0, 0)
@@ -73,6 +75,49 @@ struct WitnessReplay {
             if left.index != right.index { return left.index < right.index }
             let (first, second) = (rank(left), rank(right))
             return first == second ? left.invoked < right.invoked : first < second
+        }
+    }
+
+    /// Where there are commands that make a latch shorter, its length does not tell the order in
+    /// which one entry released them: their request ids do. A frame comes after the command that is
+    /// told the same; one that fits none says nothing, since who caused it is not known.
+    private static func sortedWithinEntries(_ steps: [Partition.Step]) -> [Partition.Step] {
+        var sorted: [Partition.Step] = []
+        var start = 0
+        while start < steps.count {
+            let end = steps[start...].firstIndex { $0.index != steps[start].index } ?? steps.count
+            sorted +=
+                Set(steps[start..<end].compactMap(shown)).count > 1
+                ? released(steps[start..<end]) : Array(steps[start..<end])
+            start = end
+        }
+        return sorted
+    }
+
+    private static func released(_ steps: ArraySlice<Partition.Step>) -> [Partition.Step] {
+        var commands: [Partition.Step] = []
+        var frames: [Partition.Step] = []
+        var others: [Partition.Step] = []
+        for step in steps {
+            switch step.action {
+            case .command: commands.append(step)
+            case .frame: frames.append(step)
+            case .read, .open, .alive, .unknown, .close, .delete: others.append(step)
+            }
+        }
+        commands.sort { $0.requestID < $1.requestID }
+        return commands.flatMap { command in
+            [command] + frames.filter { shown($0) == shown(command) }.prefix(1)
+        } + others
+    }
+
+    /// What an answer shows of the latch, without the token, which not every answer carries.
+    private static func shown(_ step: Partition.Step) -> PartitionView? {
+        switch step.action {
+        case .command(_, .view(let view)), .read(_, let view), .frame(let view):
+            PartitionView(
+                term: view.term, token: nil, participants: view.participants, value: view.value)
+        case .command, .open, .alive, .unknown, .close, .delete: nil
         }
     }
 
@@ -125,31 +170,32 @@ struct WitnessReplay {
         case .open(let session):
             guard !partition.deletes.isEmpty else { return }
             for position in states.indices { states[position].opened.insert(session) }
-        case .join(let member, let view):
+        case .command(let move, let reply):
             observe(
-                view, by: .init(session: member.session, participant: member.participant), place)
+                reply, by: .init(session: move.session, move: move, requestID: step.requestID),
+                place)
         case .read(let session, let view):
-            observe(view, by: .init(session: session), place)
+            observe(.view(view), by: .init(session: session), place)
         case .frame(let view):
-            observe(view, by: .nobody, place)
+            observe(.view(view), by: .nobody, place)
         case .alive, .unknown, .close, .delete:
             break
         }
     }
 
     private mutating func observe(
-        _ view: PartitionView, by observer: LatchModel.Observer, _ place: LatchModel.Place
+        _ reply: Reply, by observer: LatchModel.Observer, _ place: LatchModel.Place
     ) {
-        if states.count == 1, partition.unknownJoins.isEmpty {
+        if states.count == 1, partition.unknowns.isEmpty, case .view(let view) = reply {
             if let session = observer.session, states[0].ended.contains(session) {
                 states = []
                 return
             }
-            if states[0].takeExpected(view, by: observer.join) { return }
+            if states[0].takeExpected(view, by: observer.move) { return }
         }
         var next: [LatchModel] = []
         for state in states {
-            let seen = state.observe(view, by: observer, at: place)
+            let seen = state.observe(reply, by: observer, at: place)
             next += seen.states
             if !seen.isComplete {
                 doubt = "an answer has more than \(budget.explanationTries) explanations to try"

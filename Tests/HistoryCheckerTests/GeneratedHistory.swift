@@ -3,9 +3,15 @@ import SeededRandom
 
 /// Runs clients with concurrency against ``SimpleLatch``: a history that is good by construction.
 enum GeneratedHistory {
-    /// - Parameter deletes: whether clients delete the latch now and then.
+    /// What clients do besides opening, joining, renewing, closing and reading.
+    enum Extras: CaseIterable {
+        case nothing, deletes, moves, everything
+        var deletes: Bool { self == .deletes || self == .everything }
+        var moves: Bool { self == .moves || self == .everything }
+    }
+
     static func make(
-        seed: UInt64, operations count: Int = 8, deletes: Bool = false
+        seed: UInt64, operations count: Int = 8, _ extras: Extras = .nothing
     ) -> [ClientOperation] {
         var chance = SplitMix(seed: seed)
         var latch = SimpleLatch()
@@ -17,6 +23,9 @@ enum GeneratedHistory {
         var index: UInt64 = 1
         var now: UInt64 = 10_000_000
         let withIndexes = chance.next(below: 2) == 0
+        let shown = Shown(
+            token: extras.moves && chance.next(below: 2) == 0,
+            value: extras.moves && chance.next(below: 2) == 0)
         while history.count < count {
             now += 1 + chance.next(below: 20) * 1_000_000
             index += 1
@@ -24,6 +33,7 @@ enum GeneratedHistory {
             let due = sessions.filter { expiry[$0] ?? .max < now && !latch.ended.contains($0) }
             if !due.isEmpty, chance.next(below: 2) == 0 {
                 latch.end(chance.next(below: 2) == 0 ? Set(due) : [due[0]])
+                latch.take(token: index)
                 continue
             }
             let invoked = now - chance.next(below: min(15_000_000, now))
@@ -31,9 +41,13 @@ enum GeneratedHistory {
                 id: history.count + 1, client: 0, invoked: invoked,
                 returned: now + chance.next(below: 15_000_000),
                 call: .read(latch: "a", session: nil))
-            let kind = sessions.count < 2 ? 0 : chance.next(below: 12)
-            let session =
+            var kind = sessions.count < 2 ? 0 : chance.next(below: 12)
+            var session =
                 sessions.isEmpty ? 0 : sessions[Int(chance.next(below: UInt64(sessions.count)))]
+            // Where there is more to do in a latch, somebody is in it, mostly.
+            if extras.moves, 2...3 ~= history.count, chance.next(below: 4) > 0 {
+                (kind, session) = (1, sessions[history.count - 2])
+            }
             let isOver = latch.ended.contains(session)
             var carriesIndex = true
             if sessions.count < 2 || (kind == 0 && sessions.count < 3) {
@@ -47,14 +61,36 @@ enum GeneratedHistory {
                 expiry[index] = now + timeout * 1_000_000
                 // The client sends nothing in a session before it has one.
                 now += 16_000_000
+            } else if extras.moves, kind > 3, kind < 9 {
+                operation.call = move(session, latch, &requests, &chance)
+                let isOver = operation.call.session.map { latch.ended.contains($0) } ?? false
+                let isLost = chance.next(below: 6) == 0
+                if isLost, chance.next(below: 2) == 0 {
+                    operation.outcome = nil
+                } else if isOver {
+                    operation.outcome = .unknownSession
+                } else {
+                    let denials = latch.perform(operation.call)
+                    latch.take(token: index)
+                    operation.outcome = denials.first.map { .denied($0) } ?? view(of: latch, shown)
+                    if case .publish = operation.call, denials.isEmpty, !shown.value {
+                        operation.outcome = .done
+                    }
+                    carriesIndex = denials.isEmpty
+                }
+                if isLost {
+                    operation.outcome = nil
+                    operation.returned = nil
+                }
             } else if kind < 6 {
                 requests[session, default: 0] += 1
                 let name = chance.next(below: 6) == 0 ? "shared" : "p\(session)"
                 operation.call = .join(
                     latch: "a", session: session, requestID: requests[session] ?? 0,
                     participant: name)
-                if !isOver { _ = latch.join(name, session, request: requests[session] ?? 0) }
-                operation.outcome = isOver ? .unknownSession : view(of: latch)
+                if !isOver { _ = latch.perform(operation.call) }
+                latch.take(token: index)
+                operation.outcome = isOver ? .unknownSession : view(of: latch, shown)
                 if chance.next(below: 8) == 0 {
                     operation.outcome = nil
                     operation.returned = nil
@@ -64,7 +100,7 @@ enum GeneratedHistory {
                 operation.outcome = isOver ? .unknownSession : .alive
                 if !isOver { expiry[session] = now + timeouts[session, default: 0] }
                 carriesIndex = false
-            } else if deletes, kind == 9 {
+            } else if extras.deletes, kind == 9 {
                 operation.call = .deleteLatch(latch: "a")
                 operation.outcome = .closed
                 if chance.next(below: 2) == 0 {
@@ -77,9 +113,10 @@ enum GeneratedHistory {
                 operation.call = .closeSession(latch: "a", session: session)
                 operation.outcome = .closed
                 latch.end([session])
+                latch.take(token: index)
                 carriesIndex = false
             } else {
-                operation.outcome = view(of: latch)
+                operation.outcome = view(of: latch, shown)
             }
             let isAnswered = operation.outcome != nil && operation.outcome != .unknownSession
             if withIndexes, carriesIndex, isAnswered { operation.index = index }
@@ -88,11 +125,60 @@ enum GeneratedHistory {
         return history
     }
 
-    private static func view(of latch: SimpleLatch) -> Outcome {
+    /// A command other than a join, with guards that are often right.
+    private static func move(
+        _ session: UInt64, _ latch: SimpleLatch, _ requests: inout [UInt64: UInt64],
+        _ chance: inout SplitMix
+    ) -> Call {
+        let names = latch.members.map(\.name) + ["shared"]
+        var name = names[Int(chance.next(below: UInt64(names.count)))]
+        var session = session
+        let token = chance.next(below: 4) == 0 ? chance.next(below: 12) + 1 : latch.token
+        let kind = chance.next(below: 6)
+        if 2...4 ~= kind, let holder = latch.members.first, chance.next(below: 4) > 0 {
+            session = holder.session
+            name = latch.members.last?.name ?? name
+        }
+        if kind == 4 {
+            return .handOver(latch: "a", session: nil, requestID: 0, token: token, to: name)
+        }
+        if kind == 5 {
+            return .evict(
+                latch: "a", participant: name,
+                session: chance.next(below: 3) == 0 ? session : nil,
+                token: chance.next(below: 3) == 0 ? token : nil)
+        }
+        var request: UInt64 = 0
+        if chance.next(below: 4) > 0 {
+            requests[session, default: 0] += 1
+            request = requests[session] ?? 0
+        }
+        switch kind {
+        case 0, 1:
+            let own = chance.next(below: 4) == 0 ? "shared" : "p\(session)"
+            return .leave(latch: "a", session: session, requestID: request, participant: own)
+        case 2:
+            return .handOver(
+                latch: "a", session: session, requestID: request, token: token, to: name)
+        default:  // default: open set (a draw)
+            return .publish(
+                latch: "a", session: session, requestID: request, token: token,
+                value: chance.next(below: 2) == 0 ? "x" : "y")
+        }
+    }
+
+    /// What answers carry besides the participants.
+    private struct Shown {
+        let token: Bool
+        let value: Bool
+    }
+
+    private static func view(of latch: SimpleLatch, _ shown: Shown) -> Outcome {
         .state(
             LatchView(
-                term: latch.term, holder: latch.members.first?.name,
-                participants: latch.members.map(\.name)))
+                term: latch.term, token: shown.token ? (latch.term == 0 ? 0 : latch.token) : nil,
+                holder: latch.members.first?.name, participants: latch.members.map(\.name),
+                value: shown.value ? latch.value : nil))
     }
 
     /// One field of one operation changed, or two answers swapped.
@@ -133,7 +219,21 @@ enum GeneratedHistory {
         case .unknownSession:
             if case .keepAlive = operation.call { return .alive }
             return .state(LatchView())
+        case .done: return .denied(.tokenMoved)
+        case .denied(.tokenMoved):
+            if case .publish = operation.call { return .done }
+            return chance.next(below: 2) == 0 ? .denied(.noSuchParticipant) : .state(LatchView())
+        case .denied(.noSuchParticipant):
+            return chance.next(below: 2) == 0 ? .denied(.tokenMoved) : .state(LatchView())
         case .state(var view):
+            if let value = view.value, chance.next(below: 5) == 0 {
+                view.value = value == "x" ? "" : "x"
+                return .state(view)
+            }
+            if let token = view.token, token > 0, chance.next(below: 5) == 0 {
+                view.token = token + 1 - chance.next(below: 2) * 2
+                return .state(view)
+            }
             switch chance.next(below: 5) {
             case 0: view.term += 1
             case 1: view.term = view.term > 0 ? view.term - 1 : 1
@@ -146,5 +246,13 @@ enum GeneratedHistory {
         case nil, .opened, .closed, .refused, .streamOpened, .streamClosed:
             return operation.outcome
         }
+    }
+}
+
+extension SimpleLatch {
+    /// The newest grant gets this token, if it has none.
+    fileprivate mutating func take(token: UInt64) {
+        if isTokenDue { self.token = token }
+        isTokenDue = false
     }
 }

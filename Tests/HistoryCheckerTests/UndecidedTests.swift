@@ -60,7 +60,8 @@ struct UndecidedTests {
     func nobodyIsAccused(_ budget: Budget) {
         var undecided = 0
         for seed in 1...1_500 as ClosedRange<UInt64> {
-            let history = FlipTests.flipped(seed, deletes: seed % 2 == 0)
+            let history = FlipTests.flipped(
+                seed, GeneratedHistory.Extras.allCases[Int(seed % 4)])
             switch HistoryChecker.check(history, budget: budget) {
             case .linearizable: break
             case .undecided: undecided += 1

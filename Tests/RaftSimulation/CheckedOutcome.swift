@@ -1,4 +1,6 @@
 import HistoryChecker
 
-/// The checker's word for what a client was told; the machine has an `Outcome` of its own.
+/// The checker's words for what a client was told; the machine has an `Outcome` and a `LatchView`
+/// of its own.
 typealias CheckedOutcome = Outcome
+typealias CheckedView = LatchView

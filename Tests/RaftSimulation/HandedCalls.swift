@@ -43,8 +43,11 @@ extension Command {
     /// Whether a second copy in the log changes nothing and deceives nobody.
     var mayBeAppliedTwice: Bool {
         switch self {
-        case .openSession, .deletePrimitive, .latch(_, _, requestID: 0, _): false
-        case .leaderElected, .renew, .closeSession, .latch, .openStream, .closeGap, .expire: true
+        case .latch(_, _, let requestID, _), .leave(_, _, let requestID, _),
+            .handOver(_, _, let requestID, _, _), .publish(_, _, let requestID, _, _):
+            requestID > 0
+        case .openSession, .deletePrimitive, .evict: false
+        case .leaderElected, .renew, .closeSession, .openStream, .closeGap, .expire: true
         }
     }
 }

@@ -67,6 +67,22 @@ extension History.Operation {
             .join(
                 latch: "\(name)", session: session, requestID: requestID,
                 participant: participant)
+        case .leave(let name, let session, let requestID, let participant):
+            .leave(
+                latch: "\(name)", session: session, requestID: requestID,
+                participant: participant)
+        case .handOver(let name, let session, let requestID, let token, let target):
+            .handOver(
+                latch: "\(name)", session: session > 0 ? session : nil, requestID: requestID,
+                token: token, to: target)
+        case .publish(let name, let session, let requestID, let token, let value):
+            .publish(
+                latch: "\(name)", session: session, requestID: requestID, token: token,
+                value: value)
+        case .evict(let name, let participant, let session, let token):
+            .evict(
+                latch: "\(name)", participant: participant,
+                session: session > 0 ? session : nil, token: token > 0 ? token : nil)
         case .leaderElected, .renew, .openStream, .closeGap, .expire:
             // Clients send none of these as a command.
             .read(latch: "none", session: nil)
@@ -74,7 +90,9 @@ extension History.Operation {
     }
 
     fileprivate var checkedIndex: UInt64? {
-        switch kind {
+        // A denial that is repeated comes with another entry than the first.
+        if case .answer(.refused) = result { return nil }
+        return switch kind {
         case .command(.closeSession), .command(.deletePrimitive), .renewal: nil
         case .command, .get, .frame: index
         }
@@ -86,7 +104,7 @@ extension History.Operation {
         case (_, nil): nil
         case (_, .answer(let answer)): Self.outcome(of: answer)
         case (_, .renewed(let isAlive)): isAlive ? .alive : .unknownSession
-        case (_, .state(let state)): .state(LatchView(state ?? LatchState()))
+        case (_, .state(let state)): .state(CheckedView(state ?? LatchState()))
         case (_, .unknownSession): .unknownSession
         }
     }
@@ -94,7 +112,7 @@ extension History.Operation {
     private static func outcome(of frame: Frame) -> CheckedOutcome {
         switch frame.content {
         case .open: .streamOpened
-        case .changed(let state): .state(LatchView(state))
+        case .changed(let state): .state(CheckedView(state))
         case .close: .streamClosed
         }
     }
@@ -103,8 +121,10 @@ extension History.Operation {
         switch answer {
         case .sessionOpened(let session): .opened(session: session)
         case .closed: .closed
-        case .latched(let state, _): .state(LatchView(state))
+        case .latched(let state, _): .state(CheckedView(state))
         case .refused(.unknownSession): .unknownSession
+        case .refused(.tokenMoved): .denied(.tokenMoved)
+        case .refused(.noSuchParticipant), .refused(.noSuchPrimitive): .denied(.noSuchParticipant)
         case .refused(.alreadyAcknowledged): nil
         case .refused(.gap): .refused(reason: "gap")
         case .refused(.requestMismatch): .refused(reason: "mismatch")
@@ -115,10 +135,10 @@ extension History.Operation {
     }
 }
 
-extension LatchView {
+extension CheckedView {
     fileprivate init(_ state: LatchState) {
         self.init(
             term: state.term, token: state.fencingToken, holder: state.holder,
-            participants: state.participants)
+            participants: state.participants, value: state.value)
     }
 }

@@ -11,9 +11,24 @@ struct LatchObserver: Sendable {
         var safeUntil: UInt64
     }
 
-    private struct Answered: Equatable {
-        let state: LatchState
-        let index: UInt64
+    private enum Answered: Equatable {
+        case state(LatchState, index: UInt64)
+        case denied(Rejection)
+
+        /// Nil for answers that another attempt need not get.
+        init?(_ answer: Answer) {
+            switch answer {
+            case .latched(let state, let index): self = .state(state, index: index)
+            case .refused(let rejection):
+                switch rejection {
+                case .tokenMoved, .noSuchParticipant: self = .denied(rejection)
+                case .unknownSession, .alreadyAcknowledged, .gap, .requestMismatch, .limit,
+                    .tooManyHeld, .noSuchPrimitive:
+                    return nil
+                }
+            case .done, .sessionOpened, .renewed, .closed, .streamOpened, .held: return nil
+            }
+        }
     }
 
     private var sessions: [SessionID: Session] = [:]
@@ -33,18 +48,19 @@ struct LatchObserver: Sendable {
         sessions[session]?.safeUntil = max(known.safeUntil, safeUntil)
     }
 
+    /// True time until which a client certainly believes that its session lives.
+    func safeUntil(_ session: SessionID) -> UInt64 { sessions[session]?.safeUntil ?? 0 }
+
     /// A node's answer to a client is the one that the log gives (I12).
     func checkAnswer(
         _ answer: Answer, to command: Command, at index: UInt64
     ) throws(Violation) {
-        guard case .latch(_, let session, let requestID, _) = command, requestID > 0,
-            case .latched(let state, let answeredIndex) = answer
+        guard let key = command.latchRequest, key.stream > 0, let answered = Answered(answer)
         else { return }
-        let known = answers[StreamKey(session: session, stream: requestID)]
         try require(
-            known == Answered(state: state, index: answeredIndex), "I12 exactly once",
-            "request \(requestID) of session \(session) is answered with the state of "
-                + "\(answeredIndex), the log says otherwise")
+            answers[key] == answered, "I12 exactly once",
+            "request \(key.stream) of session \(key.session) is answered with \(answered), the log "
+                + "says otherwise")
     }
 
     /// Sessions that nobody has ended yet.
@@ -57,7 +73,9 @@ struct LatchObserver: Sendable {
     ) throws(Violation) {
         var touched: [PrimitiveName] = []
         switch record.command {
-        case .latch(let name, _, _, _), .deletePrimitive(let name), .closeSession(let name, _):
+        case .latch(let name, _, _, _), .deletePrimitive(let name), .closeSession(let name, _),
+            .leave(let name, _, _, _), .handOver(let name, _, _, _, _),
+            .publish(let name, _, _, _, _), .evict(let name, _, _, _):
             touched.append(name)
         case .openSession(let name, _):
             noteOpening(of: name, at: index)
@@ -94,7 +112,7 @@ struct LatchObserver: Sendable {
                 frame.responseID <= last + 1, "I17 event streams",
                 "\(key) jumps from frame \(last) to \(frame.responseID)")
             lastFrame[key] = max(last, frame.responseID)
-        case .streamTaken:
+        case .streamTaken, .changed:
             break
         case .sessionEnded(let session):
             try noteEnd(of: session, by: record.command, now: now)
@@ -111,8 +129,9 @@ struct LatchObserver: Sendable {
                 session == index, "I15 sessions", "session \(session) was opened by entry \(index)")
         case (.openSession, _):
             sessions[index] = nil
-        case (.latch(_, let session, let requestID, _), _),
-            (.openStream(_, let session, let requestID, _), _):
+        case (.latch, _), (.leave, _), (.handOver, _), (.publish, _), (.evict, _):
+            if let key = command.latchRequest { try noteCommand(answer, key, at: index) }
+        case (.openStream(_, let session, let requestID, _), _):
             try noteCommand(answer, StreamKey(session: session, stream: requestID), at: index)
         case (.renew(let renewals), .renewed(let results)):
             for (renewal, isOpen) in zip(renewals, results) where isOpen {
@@ -130,6 +149,15 @@ struct LatchObserver: Sendable {
         _ answer: Answer, _ key: StreamKey, at index: UInt64
     ) throws(Violation) {
         switch answer {
+        case .refused:
+            guard key.stream > 0, let answered = Answered(answer) else { return }
+            if let first = answers[key] {
+                try require(
+                    first == answered, "I12 exactly once",
+                    "request \(key.stream) of session \(key.session) was answered \(first), and "
+                        + "otherwise at \(index)")
+            }
+            answers[key] = answered
         case .latched(let state, let answeredIndex):
             let isFirst = answeredIndex == index
             if isFirst {
@@ -138,12 +166,12 @@ struct LatchObserver: Sendable {
                     "a command of session \(key.session) was applied at \(index); it is not open")
             }
             guard key.stream > 0 else { return }
-            let answered = Answered(state: state, index: answeredIndex)
+            let answered = Answered.state(state, index: answeredIndex)
             if let first = answers[key] {
                 try require(
                     first == answered, "I12 exactly once",
-                    "request \(key.stream) of session \(key.session) was answered at "
-                        + "\(first.index) and otherwise at \(index)")
+                    "request \(key.stream) of session \(key.session) was answered "
+                        + "\(first), and otherwise at \(index)")
                 repeatedAnswerCount += 1
             } else {
                 try require(
@@ -154,7 +182,7 @@ struct LatchObserver: Sendable {
             // The frames of the opening entry itself come in this answer only.
             let last = replay.last?.responseID ?? 0
             lastFrame[stream] = max(lastFrame[stream] ?? 0, last)
-        case .done, .sessionOpened, .renewed, .closed, .held, .refused:
+        case .done, .sessionOpened, .renewed, .closed, .held:
             break
         }
     }
@@ -198,5 +226,21 @@ struct LatchObserver: Sendable {
             state.fencingToken & 0xFFFF_FFFF_FFFF == index, "I14 fencing tokens",
             "\(name) at \(index): token \(state.fencingToken)")
         highestToken[name] = state.fencingToken
+    }
+}
+
+extension Command {
+    /// The session and request id of a command to a latch; nil for others, and for operators'.
+    fileprivate var latchRequest: StreamKey? {
+        switch self {
+        case .handOver(_, 0, _, _, _): nil
+        case .latch(_, let session, let request, _), .leave(_, let session, let request, _),
+            .handOver(_, let session, let request, _, _),
+            .publish(_, let session, let request, _, _):
+            StreamKey(session: session, stream: request)
+        case .evict, .leaderElected, .openSession, .renew, .closeSession, .deletePrimitive,
+            .openStream, .closeGap, .expire:
+            nil
+        }
     }
 }

@@ -46,6 +46,10 @@ package enum Mark: Int, CaseIterable, Sendable {
     case abandonedSession, repeatedAnswer, heldCommand, heldAnswer, closedGap
     case voidedRequest, alreadyAcknowledged, participantLimit, heldLimit, grantedToWaiter
     case joinedTwice, sharedName, unsequenced, graceEntry
+    case left, handedOver, handedOverByOperator, published, evicted, tokenMoved, handOverRefused
+    case grantLimit, ledgerFull, readOfLedger
+    // Observers
+    case observed, observedElsewhere, observedWhenApplied, observedAfterInstall, observedDeletion
     // Streams
     case openedStream, resumedStream, resumedElsewhere, replayedFrames, abandonedTaken
     case abandonedLagged, endedByRing, closedStream, closedWithSession, framesInOrder

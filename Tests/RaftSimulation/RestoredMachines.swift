@@ -4,7 +4,7 @@ import LatchMachine
 /// snapshot forgets shows as soon as it matters, also when no node ever starts from it (I8).
 struct RestoredMachines {
     /// Every committed entry from index 1 on; nil for one that holds no record.
-    private var records: [LogRecord?] = []
+    private var records: [(record: LogRecord, term: UInt64)?] = []
     private var machines: [LatchMachine] = []
     /// Of the snapshot that the newest machine was read from.
     private var newestIndex: UInt64 = 0
@@ -15,42 +15,52 @@ struct RestoredMachines {
     private static let entriesApart: UInt64 = 4
 
     /// The next entry was committed; after it every machine has this digest.
-    mutating func apply(_ record: LogRecord?, digest: UInt64) throws(Violation) {
-        records.append(record)
+    mutating func apply(
+        _ record: LogRecord?, term: UInt64, truth: LatchMachine
+    ) throws(Violation) {
+        records.append(record.map { ($0, term) })
         for position in machines.indices {
             var machine = machines[position]
             advance(&machine)
-            try compare(machine, digest)
+            try compare(machine, truth)
             machines[position] = machine
         }
     }
 
-    /// Takes a machine that was just read from a snapshot. `digest` is that of the true machine,
-    /// which has applied every entry so far.
-    mutating func add(_ restored: LatchMachine, digest: UInt64) throws(Violation) {
+    /// Takes a machine that was just read from a snapshot. The true machine has applied every entry
+    /// so far.
+    mutating func add(_ restored: LatchMachine, truth: LatchMachine) throws(Violation) {
         let index = restored.lastApplied
         guard index >= newestIndex + Self.entriesApart, index <= records.count else { return }
         newestIndex = index
         var machine = restored
         while machine.lastApplied < records.count { advance(&machine) }
-        try compare(machine, digest)
+        try compare(machine, truth)
         if machines.count == Self.most { machines.removeFirst() }
         machines.append(machine)
     }
 
     private mutating func advance(_ machine: inout LatchMachine) {
         let index = machine.lastApplied + 1
-        if let record = records[Int(index) - 1] {
+        if let (record, term) = records[Int(index) - 1] {
             outcomes.removeAll(keepingCapacity: true)
-            machine.apply(record, at: index, into: &outcomes)
+            machine.apply(record, at: index, raftTerm: term, into: &outcomes)
         } else {
             machine.skip(to: index)
         }
     }
 
-    private func compare(_ machine: LatchMachine, _ digest: UInt64) throws(Violation) {
+    private func compare(_ machine: LatchMachine, _ truth: LatchMachine) throws(Violation) {
         try require(
-            machine.digest == digest, "I8 restored machine",
+            machine.digest == truth.digest, "I8 restored machine",
             "a machine read from a snapshot is another one at \(machine.lastApplied)")
+        for name in SimulatedClient.names {
+            // The chain of the last record is over all of them.
+            let (ledger, real) = (machine.view(name)?.ledger, truth.view(name)?.ledger)
+            try require(
+                ledger?.count == real?.count && ledger?.last == real?.last, "I23 ledger",
+                "\(name) at \(machine.lastApplied): a machine read from a snapshot has another "
+                    + "ledger")
+        }
     }
 }

@@ -128,7 +128,7 @@ extension SimulatedClient {
             simulation.note(failure)
             streams[id]?.retryAt = simulation.now + simulation.generator.draw(from: 0...20)
         case .answer, .renewed, .latch, .unknownSession, .noSuchPrimitive, .latches, .primitives,
-            .status:
+            .status, .view, .localView:
             break
         }
     }

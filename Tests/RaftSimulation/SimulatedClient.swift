@@ -35,6 +35,8 @@ final class SimulatedClient {
     var nextRequestID: UInt64 = 1
     var answeredRequestID: UInt64 = 0
     var streams: [UInt64: ClientStream] = [:]
+    /// The latch as an answer showed it last.
+    var lastState = LatchState()
     private(set) var call: Call?
     private var callCount = 0
     /// True while this client has stopped for good: its session must expire.
@@ -105,6 +107,9 @@ final class SimulatedClient {
                 from: simulation.options.clients.sessionTimeoutMilliseconds)
             return .command(.openSession(name, timeoutMilliseconds: timeoutMilliseconds))
         }
+        if simulation.generator.happens(permille: simulation.options.clients.movePermille) {
+            return .command(move(session))
+        }
         let wish = simulation.generator.below(100)
         let mayLeave = simulation.generator.happens(
             permille: simulation.options.clients.leavePermille)
@@ -153,7 +158,7 @@ final class SimulatedClient {
             .latch(name, session, requestID: takeRequestID(), participant: participant))
     }
 
-    private func takeRequestID() -> UInt64 {
+    func takeRequestID() -> UInt64 {
         defer { nextRequestID += 1 }
         return nextRequestID
     }
@@ -191,6 +196,7 @@ final class SimulatedClient {
         case .renew(let renewal): kind = .renewal(renewal)
         case .read(.get(let name, let session, _)): kind = .get(name, session)
         case .read(.latch(let name)): kind = .get(name, nil)
+        case .read(.view(let name)): kind = .get(name, nil)
         case .read(.list), .read(.primitives): kind = .get(name, nil)
         }
         return simulation.history.begin(number, kind, at: simulation.now)
@@ -228,7 +234,8 @@ final class SimulatedClient {
     /// A read that nobody waits for: it is right, or it is not answered.
     private func readAside() {
         let query: ReadQuery
-        switch simulation.generator.below(4) {
+        switch simulation.generator.below(5) {
+        case 4: query = .view(name)
         case 0: query = .primitives(namespace: nil)
         case 1: query = .list(namespace: "sim", prefix: "", after: nil, limit: 10)
         default:
@@ -252,6 +259,11 @@ final class SimulatedClient {
                 try simulation.checkRead(result, of: query, notBefore: commit)
             }
             if let operation { simulation.noteRead(result, operation) }
+            switch (query, result) {
+            case (.latch(name), .latch(let state, _)): lastState = state
+            case (.view(name), .view(let view?, _)): lastState = view.state
+            default: break  // default: open set (pairs)
+            }
         }
     }
 
@@ -276,10 +288,10 @@ final class SimulatedClient {
             let place = if case .latched(_, let first) = answer { first } else { index }
             settle(.answer(answer), index: place, process)
             take(answer, of: open, index)
-        case .renewed(let isAlive):
+        case .renewed(let isAlive, _):
             settle(.renewed(isAlive), index: nil, process)
             if isAlive { confirm(open) } else { simulation.mark(.deniedRenewal); forgetSession() }
-        case .latch, .noSuchPrimitive, .unknownSession, .latches, .primitives:
+        case .latch, .noSuchPrimitive, .unknownSession, .latches, .primitives, .view:
             call = nil
             guard case .read(let query) = open.request else { return }
             simulation.check { () throws(Violation) in
@@ -287,7 +299,7 @@ final class SimulatedClient {
             }
             simulation.noteRead(result, open.operation)
             if case .unknownSession = result { forgetSession() }
-        case .status:
+        case .status, .localView:
             break
         }
         answered += 1
@@ -300,8 +312,11 @@ final class SimulatedClient {
     ) {
         guard let open = call else { return }
         // An earlier attempt may have been applied: a refusal of a later one does not tell.
+        // Unless it is the answer to all attempts, or this attempt is a call of its own.
         var isTold = true
-        if open.attempts > 1, case .answer(.refused) = result { isTold = false }
+        if open.attempts > 1, case .answer(.refused(let rejection)) = result {
+            isTold = rejection.isDenial
+        }
         if isTold {
             simulation.history.end(open.operation, result, index: index, at: simulation.now)
         }
@@ -320,6 +335,11 @@ final class SimulatedClient {
         guard case .command(let command) = open.request else { return }
         simulation.check { () throws(Violation) in
             try simulation.truth.latches.checkAnswer(answer, to: command, at: index)
+            if case .latched(let state, let place) = answer, (command.requestID ?? 0) == 0 {
+                try require(
+                    simulation.truth.state(of: name, at: place) == state, "I12 exactly once",
+                    "\(command) is answered with another state than \(place) has")
+            }
         }
         switch answer {
         case .sessionOpened(let session):
@@ -332,8 +352,12 @@ final class SimulatedClient {
             }
         case .closed:
             forgetSession()
-        case .latched, .refused(.alreadyAcknowledged), .refused(.gap), .refused(.requestMismatch),
-            .refused(.limit):
+        case .latched(let state, _):
+            lastState = state
+            noteAnswered(command.requestID)
+        case .refused(.alreadyAcknowledged), .refused(.gap), .refused(.requestMismatch),
+            .refused(.limit), .refused(.tokenMoved), .refused(.noSuchParticipant),
+            .refused(.noSuchPrimitive):
             noteAnswered(command.requestID)
         case .refused(.unknownSession):
             simulation.mark(.unknownSession)
@@ -345,6 +369,17 @@ final class SimulatedClient {
 
     func noteAnswered(_ requestID: UInt64?) {
         answeredRequestID = max(answeredRequestID, requestID ?? 0)
+    }
+}
+
+extension Rejection {
+    /// Said of a command that was decided, whichever attempt of it was answered.
+    fileprivate var isDenial: Bool {
+        switch self {
+        case .tokenMoved, .noSuchParticipant, .noSuchPrimitive: true
+        case .unknownSession, .alreadyAcknowledged, .gap, .requestMismatch, .limit, .tooManyHeld:
+            false
+        }
     }
 }
 
@@ -361,8 +396,12 @@ extension SimulatedClient.Request {
 extension Command {
     fileprivate var requestID: UInt64? {
         switch self {
-        case .latch(_, _, let requestID, _), .openStream(_, _, let requestID, _): requestID
-        case .leaderElected, .openSession, .renew, .closeSession, .deletePrimitive, .closeGap,
+        case .latch(_, _, let requestID, _), .openStream(_, _, let requestID, _),
+            .leave(_, _, let requestID, _), .handOver(_, _, let requestID, _, _),
+            .publish(_, _, let requestID, _, _):
+            requestID
+        case .evict, .leaderElected, .openSession, .renew, .closeSession, .deletePrimitive,
+            .closeGap,
             .expire:
             nil
         }

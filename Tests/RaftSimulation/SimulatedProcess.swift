@@ -45,6 +45,8 @@ final class SimulatedProcess: @unchecked Sendable {
     var sinks: [AnswerSink] = []
     /// A snapshot replaces the machine in this turn.
     var isRestoring = false
+    /// The index of the newest snapshot that this process installed; 0 for none.
+    var restoredAt: UInt64 = 0
     /// How often it was stopped.
     private(set) var stops = 0
     /// When it last began to lead, or went on after a stop: what waited in its sockets meanwhile
@@ -84,6 +86,7 @@ final class SimulatedProcess: @unchecked Sendable {
         handedCalls = HandedCalls()
         sinks = []
         isRestoring = false
+        restoredAt = 0
     }
 
     /// kill -9: whatever ran for this process never runs again.

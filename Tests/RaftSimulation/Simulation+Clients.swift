@@ -83,7 +83,11 @@ extension Simulation {
             }
         case (_, .failed(let failure)):
             if failure == .noLeader { mark(.readExpired) }
-        case (.primitives, _), (.get, _), (.latch, _), (.list, _):
+        case (.view(let name), .view(let view, let index)):
+            mark(.readOfLedger)
+            try checkRead(name, view?.state, index, commit)
+            try truth.check(view, of: name, at: index)
+        case (.primitives, _), (.get, _), (.latch, _), (.list, _), (.view, _):
             break
         }
     }
@@ -112,7 +116,9 @@ extension Simulation {
             history.end(operation, .state(nil), index: index, at: now)
         case .unknownSession:
             history.end(operation, .unknownSession, index: nil, at: now)
-        case .answer, .renewed, .latches, .primitives, .status, .failed:
+        case .view(let view, let index):
+            history.end(operation, .state(view?.state), index: index, at: now)
+        case .answer, .renewed, .latches, .primitives, .status, .failed, .localView:
             break
         }
     }
@@ -127,9 +133,25 @@ extension Simulation {
         case .closeGap: mark(.closedGap)
         case .expire(let expiries) where expiries.count > 1: mark(.expiredMany)
         case .deletePrimitive: mark(.deletedPrimitive)
+        case .leave: mark(.left)
+        case .handOver, .publish, .evict: noteMove(record.command, outcomes.last)
         case .renew, .expire, .openSession, .closeSession, .latch, .openStream: break
         }
+        if truth.ledgers.isFull { mark(.ledgerFull) }
         for outcome in outcomes { note(outcome, of: record.command) }
+    }
+
+    private func noteMove(_ command: Command, _ outcome: Outcome?) {
+        guard case .answer(.latched) = outcome else { return }
+        switch command {
+        case .handOver(_, 0, _, _, _): mark(.handedOverByOperator)
+        case .handOver: mark(.handedOver)
+        case .publish: mark(.published)
+        case .evict: mark(.evicted)
+        case .leaderElected, .openSession, .renew, .closeSession, .deletePrimitive, .latch,
+            .openStream, .closeGap, .expire, .leave:
+            break
+        }
     }
 
     private func note(_ outcome: Outcome, of command: Command) {
@@ -149,7 +171,7 @@ extension Simulation {
         case .sessionEnded:
             if case .expire = command { mark(.expiredSession) }
             if case .closeSession = command { mark(.closedHolder) }
-        case .streamTaken:
+        case .streamTaken, .changed:
             break
         }
     }
@@ -161,7 +183,10 @@ extension Simulation {
         case .refused(.alreadyAcknowledged): mark(.alreadyAcknowledged)
         case .refused(.limit(let text)):
             if text.hasPrefix("participants") { mark(.participantLimit) }
+            if text.hasPrefix("grants") { mark(.grantLimit) }
         case .refused(.tooManyHeld): mark(.heldLimit)
+        case .refused(.tokenMoved): mark(.tokenMoved)
+        case .refused(.noSuchParticipant), .refused(.noSuchPrimitive): mark(.handOverRefused)
         case .latched(let state, _):
             if Set(state.participants).count < state.participants.count { mark(.joinedTwice) }
         case .done, .sessionOpened, .renewed, .closed, .streamOpened, .refused(.unknownSession),

@@ -160,6 +160,12 @@ extension Simulation {
                 process.node?.machine.encodeSnapshot() == bytes, "I8 state machine safety",
                 "\(process.id) holds another state than its log gives")
         }
+        for (watcher, name) in zip(watchers, SimulatedClient.names) {
+            try require(
+                watcher.knows(truth.machine.latchState(name)), "I25 observers",
+                "an observer of \(name) was not shown how it ended: "
+                    + String(describing: watcher.lastState))
+        }
         judgement.isDone = true
     }
 

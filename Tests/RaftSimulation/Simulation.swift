@@ -22,6 +22,7 @@ package final class Simulation: @unchecked Sendable {
     var network: SimulatedNetwork
     var processes: [SimulatedProcess] = []
     var clients: [SimulatedClient] = []
+    var watchers: [SimulatedObserver] = []
     var observer: RaftObserver
     var truth: Truth
     let logger: Logger
@@ -75,6 +76,10 @@ package final class Simulation: @unchecked Sendable {
         for process in processes { start(process) }
         clients = (0..<options.clients.count).map { SimulatedClient(self, number: $0) }
         for client in clients { client.schedule() }
+        watchers = (0..<options.clients.observers).map {
+            SimulatedObserver(self, of: SimulatedClient.names[$0])
+        }
+        for watcher in watchers { watcher.schedule() }
         scheduleNemesis()
         time.at(options.faultMilliseconds) { [self] in endFaults() }
         tickLinks()
@@ -107,6 +112,7 @@ package final class Simulation: @unchecked Sendable {
         time.removeAll()
         turnRelay.end()
         clients = []
+        watchers = []
     }
 
     func mark(_ mark: Mark) { marks.note(mark) }
@@ -175,6 +181,7 @@ package final class Simulation: @unchecked Sendable {
         settings.maximumSubscribers = options.maximumSubscribers
         settings.snapshotEveryEntries = options.snapshotEveryEntries
         settings.digestEveryEntries = options.digestEveryEntries
+        settings.wallClock = { [unowned self] in now + 1_700_000_000_000 }
         return settings
     }
 

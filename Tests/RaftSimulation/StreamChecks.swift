@@ -9,6 +9,7 @@ extension Simulation {
     /// was told that it has not.
     func expectStreamsToResume(at process: SimulatedProcess, _ node: LatchNode) {
         process.isRestoring = false
+        process.restoredAt = node.machine.lastApplied
         process.sinks.removeAll { $0.isEnded }
         let owed = process.sinks.compactMap { sink in
             sink.stream.map { (sink: sink, last: node.machine.lastResponseID(of: $0)) }

@@ -8,7 +8,7 @@ package struct SwarmMask: Sendable, Equatable, CustomStringConvertible {
         case loss, duplication, straggling, reordering, delay, crash, crashAll, crashAtDisk
         case failDisk, pause, partition, flap, slowDisk, lies, retire, ambush, drift, slowTurns
         case lostReplies, reconnects, tinyLimits, tinyRaft, snapshots, tinyQueues, isolate
-        case strand, hold, sticking
+        case strand, hold, sticking, moves, observers
     }
 
     package var parts: Set<Part> = []
@@ -69,6 +69,8 @@ extension SwarmOptions {
         case .strand: nemesis.strand = 0
         case .hold: nemesis.hold = 0
         case .sticking: clients.stickyPermille = 0
+        case .moves: clients.movePermille = 0
+        case .observers: clients.observers = 0
         case .ambush: nemesis.ambushPermille = 0
         case .drift: areClocksDrifting = false
         case .slowTurns: turnDelayMilliseconds = 0...0

@@ -58,6 +58,10 @@ package struct SwarmOptions: Sendable {
         package var unsequencedPermille: UInt64 = 100
         /// How many open a stream as soon as they have a session.
         package var watchPermille: UInt64 = 0
+        /// How often a client leaves, hands over, publishes, or evicts as an operator does.
+        package var movePermille: UInt64 = 0
+        /// How many latches are observed, of those that there are on each node.
+        package var observers = 0
         /// How often a client reads beside its calls, at each tick.
         package var readPermille: UInt64 = 150
         /// How many of the clients stay with a server that is cut off.
@@ -175,5 +179,7 @@ package struct SwarmOptions: Sendable {
         clients.unsequencedPermille = generator.pick([0, 100, 500])
         clients.readPermille = generator.pick([50, 150, 500])
         clients.stickyPermille = generator.pick([0, 400, 700])
+        clients.movePermille = generator.pick([0, 0, 150, 400, 700])
+        clients.observers = generator.pick([0, 1, 3])
     }
 }

@@ -7,6 +7,7 @@ struct Truth {
     private(set) var machine: LatchMachine
     private var restored = RestoredMachines()
     var latches = LatchObserver()
+    private(set) var ledgers = LedgerChecks()
     /// Every frame that each stream ever had, from response id 1 on (I17).
     private(set) var frames: [StreamKey: [Frame]] = [:]
     private var states: [PrimitiveName: [(index: UInt64, state: LatchState?)]] = [:]
@@ -33,7 +34,7 @@ struct Truth {
         let index = entry.index.rawValue
         guard !entry.payload.isEmpty else {
             machine.skip(to: index)
-            try restored.apply(nil, digest: machine.digest)
+            try restored.apply(nil, term: entry.term.rawValue, truth: machine)
             return nil
         }
         let record: LogRecord
@@ -44,17 +45,20 @@ struct Truth {
         }
         try noteOnce(record, at: index)
         outcomes.removeAll(keepingCapacity: true)
-        machine.apply(record, at: index, into: &outcomes)
+        machine.apply(record, at: index, raftTerm: entry.term.rawValue, into: &outcomes)
         try latches.note(record, at: index, outcomes: outcomes, machine: machine, now: now)
+        let applied = LedgerChecks.Applied(
+            record: record, index: index, outcomes: outcomes, machine: machine, now: now)
+        try ledgers.note(applied) { latches.safeUntil($0) }
         for outcome in outcomes { try noteFrames(outcome) }
         for name in SimulatedClient.names { noteState(of: name, at: index) }
-        try restored.apply(record, digest: machine.digest)
+        try restored.apply(record, term: entry.term.rawValue, truth: machine)
         return (record, outcomes)
     }
 
     /// A snapshot of a node gives this machine: from now on it must do what the true one does.
     mutating func noteRestored(_ machine: LatchMachine) throws(Violation) {
-        try restored.add(machine, digest: self.machine.digest)
+        try restored.add(machine, truth: self.machine)
     }
 
     /// I12: a call that must not be repeated stands in the log once, whatever became of the links.
@@ -84,7 +88,7 @@ struct Truth {
         case .answer(.streamOpened(let key, let replay)),
             .heldAnswer(_, _, .streamOpened(let key, let replay)):
             for frame in replay { try note(frame, of: key) }
-        case .answer, .heldAnswer, .streamTaken, .sessionEnded:
+        case .answer, .heldAnswer, .streamTaken, .sessionEnded, .changed:
             break
         }
     }
@@ -115,6 +119,17 @@ struct Truth {
         let state = machine.latchState(name)
         guard states[name]?.last?.state != state else { return }
         states[name, default: []].append((index, state))
+    }
+
+    /// What somebody was shown of a latch at `index` is what it was then.
+    func check(_ view: LatchView?, of name: PrimitiveName, at index: UInt64) throws(Violation) {
+        try require(
+            index <= machine.lastApplied, "I25 observers", "\(name) is shown at \(index)")
+        try require(
+            state(of: name, at: index) == view?.state, "I25 observers",
+            "\(name) at \(index) is shown as \(String(describing: view?.state)), it was "
+                + String(describing: state(of: name, at: index)))
+        if let view { try ledgers.check(view, at: index) }
     }
 
     /// The latch right after the entry at `index`.

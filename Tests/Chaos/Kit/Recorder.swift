@@ -133,10 +133,10 @@ extension Recorder.State {
         case nil:
             unknown += 1
             recentFailures += 1
-        case .refused, .unknownSession:
+        case .refused, .denied, .unknownSession:
             refused += 1
             recentFailures += 1
-        case .opened, .alive, .closed, .state, .streamOpened, .streamClosed:
+        case .opened, .alive, .closed, .state, .done, .streamOpened, .streamClosed:
             acknowledged += 1
             recentAcknowledged += 1
             guard let returned else { return }
