@@ -21,6 +21,7 @@ let deque = product("DequeModule", "swift-collections")
 let persistentMaps = product("HashTreeCollections", "swift-collections")
 let arguments = product("ArgumentParser", "swift-argument-parser")
 let subprocess = product("Subprocess", "swift-subprocess")
+let hummingbird = product("Hummingbird", "hummingbird")
 let grpcCore = product("GRPCCore", "grpc-swift-2")
 let grpcTransport = product("GRPCNIOTransportHTTP2Posix", "grpc-swift-nio-transport")
 let grpcProtobuf = product("GRPCProtobuf", "grpc-swift-protobuf")
@@ -45,6 +46,9 @@ let package = Package(
         .package(
             url: "https://github.com/swift-server/swift-service-lifecycle.git", from: "2.13.0"),
         .package(url: "https://github.com/swiftlang/swift-subprocess.git", from: "1.0.2"),
+        .package(
+            url: "https://github.com/hummingbird-project/hummingbird.git", from: "2.28.1"),
+        .package(url: "https://github.com/apple/swift-http-types.git", from: "1.8.0"),
         .package(url: "https://github.com/grpc/grpc-swift-2.git", from: "2.4.3"),
         .package(url: "https://github.com/grpc/grpc-swift-nio-transport.git", from: "2.9.2"),
         .package(url: "https://github.com/grpc/grpc-swift-protobuf.git", from: "2.4.1"),
@@ -93,20 +97,36 @@ let package = Package(
                 "LatchAPI", "LatchNode", "LatchMachine", "RaftCore", "GRPCEdge", nioCore, protobuf,
             ],
             swiftSettings: strict),
+        .target(
+            name: "StatusSite",
+            dependencies: [
+                "LatchNode", "LatchMachine", "RaftCore", nioCore, nioPosix,
+                product("NIOHTTP1", "swift-nio"), product("HTTPTypes", "swift-http-types"), logging,
+                hummingbird,
+            ],
+            resources: [
+                .embedInCode("Page/index.html"), .embedInCode("Page/page.css"),
+                .embedInCode("Page/page.js"),
+            ],
+            swiftSettings: strict),
 
         // What applications and people use.
         .target(
             name: "LatchClient",
-            dependencies: ["LatchAPI", grpcCore, grpcTransport, grpcProtobuf, protobuf],
+            dependencies: [
+                "LatchAPI", grpcCore, grpcTransport, grpcProtobuf, protobuf,
+                product("ServiceLifecycle", "swift-service-lifecycle"),
+            ],
             swiftSettings: strict),
+        .systemLibrary(name: "CProcess"),
         .executableTarget(
-            name: "latchctl", dependencies: ["LatchClient", "LatchAPI", arguments],
+            name: "latchctl", dependencies: ["LatchClient", "LatchAPI", "CProcess", arguments],
             swiftSettings: strict),
         .executableTarget(
             name: "latchd",
             dependencies: [
                 "RaftCore", "RaftStorage", "PeerTransport", "LatchMachine", "LatchNode",
-                "LatchService", "GRPCEdge",
+                "LatchService", "GRPCEdge", "StatusSite",
                 arguments, logging, nioCore, nioPosix,
                 product("Yams", "Yams"), product("ServiceLifecycle", "swift-service-lifecycle"),
                 product("UnixSignals", "swift-service-lifecycle"),
@@ -201,13 +221,31 @@ let package = Package(
         .testTarget(
             name: "LatchNodeTests",
             dependencies: [
-                "LatchNode", "LatchMachine", "PeerTransport", "RaftCore", "RaftStorage", nioCore,
-                logging, product("NIOEmbedded", "swift-nio"),
+                "LatchNode", "LatchMachine", "BinaryCoding", "PeerTransport", "RaftCore",
+                "RaftStorage", nioCore, logging, product("NIOEmbedded", "swift-nio"),
             ],
             swiftSettings: strict),
         .testTarget(
+            name: "LatchServiceTests",
+            dependencies: [
+                "LatchService", "LatchAPI", "LatchMachine", "LatchNode", "GRPCEdge", nioCore,
+                protobuf,
+            ],
+            swiftSettings: strict),
+        .testTarget(
+            name: "StatusSiteTests",
+            dependencies: [
+                "StatusSite", "LatchNode", "LatchMachine", "PeerTransport", "RaftCore",
+                "RaftStorage", nioCore, nioPosix, logging, product("Yams", "Yams"),
+            ],
+            swiftSettings: strict),
+        .testTarget(
+            name: "LatchctlTests",
+            dependencies: ["latchctl", "LatchClient", "LatchAPI", protobuf, arguments],
+            swiftSettings: strict),
+        .testTarget(
             name: "LatchClientTests",
-            dependencies: ["LatchAPI", "LatchClient", "latchctl", arguments],
+            dependencies: ["LatchAPI", "LatchClient", "latchctl", "SeededRandom", arguments],
             swiftSettings: strict),
         .testTarget(
             name: "LatchdTests", dependencies: ["latchd", "SeededRandom", arguments, logging],
@@ -215,8 +253,9 @@ let package = Package(
         .testTarget(
             name: "ClusterTests",
             dependencies: [
-                "ClusterHarness", "SeededRandom", "LatchClient", "LatchAPI", grpcCore,
-                grpcTransport, protobuf,
+                "ClusterHarness", "Chaos", "SeededRandom", "LatchClient", "LatchAPI", grpcCore,
+                grpcTransport, protobuf, arguments, logging,
+                product("ServiceLifecycle", "swift-service-lifecycle"),
                 // They are run, not imported.
                 "latchd", "latchctl",
             ],

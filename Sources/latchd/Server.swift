@@ -8,6 +8,7 @@ import PeerTransport
 import RaftCore
 import RaftStorage
 import ServiceLifecycle
+import StatusSite
 import UnixSignals
 
 #if canImport(Glibc)
@@ -56,6 +57,8 @@ struct Server: Service {
         } catch let error as IncarnationTooLow {
             throw StartFailure(.badConfiguration, "\(error)")
         }
+        let terms = TermMeter(startedAt: node.settings.wallClock())
+        node.termObserver = terms
         let edge = GRPCServer(
             methods: LatchService(
                 node: node, cluster: configuration.cluster, version: latchdVersion
@@ -80,8 +83,14 @@ struct Server: Service {
             await node.stop()
             throw StartFailure(.addressUnavailable, "the client port cannot be opened: \(error)")
         }
+        let site = try await startSite(node, edge, terms)
+        let manager = ServiceManager()
+        manager?.attend(node)
         try? await gracefulShutdown()
+        manager?.stopping()
         await shutDown(node, edge)
+        await site?.shutdown()
+        withExtendedLifetime(terms) {}
         try await edgeGroup.shutdownGracefully()
         try await nodeGroup.shutdownGracefully()
     }

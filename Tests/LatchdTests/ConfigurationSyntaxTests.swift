@@ -10,8 +10,8 @@ struct ConfigurationSyntaxTests {
         (
             "hello\n",
             """
-            1:1: expected keys (cluster, node, data, listen, members, incarnation, raft, sessions, \
-            limits, snapshot, log), found text.
+            1:1: expected keys (cluster, node, data, listen, status, members, incarnation, raft, \
+            sessions, limits, snapshot, log), found text.
             """
         ),
         (
@@ -31,8 +31,8 @@ struct ConfigurationSyntaxTests {
         (
             smallest + "zzz: 1\n",
             """
-            6:1: zzz: unknown key. Known here: cluster, node, data, listen, members, incarnation, \
-            raft, sessions, limits, snapshot, log.
+            6:1: zzz: unknown key. Known here: cluster, node, data, listen, status, members, \
+            incarnation, raft, sessions, limits, snapshot, log.
             """
         ),
         (

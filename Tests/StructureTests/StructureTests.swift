@@ -55,7 +55,8 @@ struct StructureTests {
     @Test("Package.swift declares the dependencies of the rules, no more and no fewer")
     func manifest() throws {
         let manifest = Manifest(try #require(SourceTree.file("Package.swift")).text)
-        for rule in TargetRules.all where rule.name != "CNGHTTP2" {
+        // A system library has no dependencies to declare.
+        for rule in TargetRules.all where !["CNGHTTP2", "CProcess"].contains(rule.name) {
             let declared = try #require(
                 manifest.dependencies[rule.name], "\(rule.name) is not declared")
             #expect(declared == rule.targets.union(rule.products), "\(rule.name)")

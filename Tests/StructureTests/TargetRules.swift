@@ -41,16 +41,24 @@ enum TargetRules {
             targets: ["LatchAPI", "LatchNode", "LatchMachine", "RaftCore", "GRPCEdge"],
             products: ["NIOCore", "SwiftProtobuf"]),
         TargetRule(
-            name: "LatchClient", targets: ["LatchAPI"],
-            products: ["GRPCCore", "GRPCNIOTransportHTTP2Posix", "GRPCProtobuf", "SwiftProtobuf"]),
+            name: "StatusSite", targets: ["LatchNode", "LatchMachine", "RaftCore"],
+            products: ["NIOCore", "NIOPosix", "NIOHTTP1", "HTTPTypes", "Logging", "Hummingbird"]),
         TargetRule(
-            name: "latchctl", targets: ["LatchClient", "LatchAPI"], products: ["ArgumentParser"]),
+            name: "LatchClient", targets: ["LatchAPI"],
+            products: [
+                "GRPCCore", "GRPCNIOTransportHTTP2Posix", "GRPCProtobuf", "SwiftProtobuf",
+                "ServiceLifecycle",
+            ]),
+        TargetRule(name: "CProcess", targets: []),
+        TargetRule(
+            name: "latchctl", targets: ["LatchClient", "LatchAPI", "CProcess"],
+            products: ["ArgumentParser"]),
         TargetRule(
             name: "latchd",
             targets: [
                 "RaftCore", "RaftStorage", "PeerTransport", "LatchMachine", "LatchNode",
                 "LatchService",
-                "GRPCEdge",
+                "GRPCEdge", "StatusSite",
             ],
             products: [
                 "ArgumentParser", "Logging", "NIOCore", "NIOPosix", "Yams", "ServiceLifecycle",

@@ -9,6 +9,7 @@ struct ConfigurationDraft {
     var data: Located<String>?
     var peerListen: Located<HostPort>?
     var clientListen: Located<HostPort>?
+    var statusListen: Located<HostPort>?
     var members: Located<[Member]>?
     var incarnation: Located<Int>?
     var heartbeat: Located<Int>?
@@ -28,10 +29,12 @@ struct ConfigurationDraft {
         var id: Located<Int>?
         var peer: Located<HostPort>?
         var client: Located<HostPort>?
+        var status: Located<HostPort>?
     }
 
     static let keys = [
-        "cluster", "node", "data", "listen", "members", "incarnation", "raft", "sessions", "limits",
+        "cluster", "node", "data", "listen", "status", "members", "incarnation", "raft", "sessions",
+        "limits",
         "snapshot", "log",
     ]
 
@@ -48,6 +51,7 @@ struct ConfigurationDraft {
             peerListen = listen.optional("peer")?.address()
             clientListen = listen.optional("client")?.address()
         }
+        statusListen = top.optional("status")?.address()
         readMembers(top, problems: problems)
         incarnation = top.optional("incarnation")?.integer(0...65_535)
         readRaft(top)
@@ -60,7 +64,7 @@ struct ConfigurationDraft {
             .list(of: "members")
         guard let list else { return }
         let members = list.value.map { element in
-            let keys = element.mapping(keys: ["id", "peer", "client"])
+            let keys = element.mapping(keys: ["id", "peer", "client", "status"])
             guard case .mapping = element.tree else {
                 return Member(position: element.tree.position, path: element.path)
             }
@@ -68,7 +72,8 @@ struct ConfigurationDraft {
                 position: element.tree.position, path: element.path,
                 id: keys.required("id", meaning: "a number from 1 to 65535")?.integer(1...65_535),
                 peer: keys.required("peer", meaning: "host:port for the other nodes")?.address(),
-                client: keys.required("client", meaning: "host:port for clients")?.address())
+                client: keys.required("client", meaning: "host:port for clients")?.address(),
+                status: keys.optional("status")?.address())
         }
         self.members = Located(value: members, position: list.position, path: list.path)
     }

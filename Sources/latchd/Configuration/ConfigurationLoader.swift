@@ -56,7 +56,8 @@ enum ConfigurationLoader {
             guard let id = member.id.flatMap({ UInt16(exactly: $0.value) }), let peer = member.peer,
                 let client = member.client
             else { return nil }
-            return NodeConfiguration.Member(id: id, peer: peer.value, client: client.value)
+            return NodeConfiguration.Member(
+                id: id, peer: peer.value, client: client.value, status: member.status?.value)
         }
         guard let members, let cluster = draft.cluster, let data = draft.data,
             let node = draft.node.flatMap({ UInt16(exactly: $0.value) }),
@@ -70,7 +71,8 @@ enum ConfigurationLoader {
             members: members.sorted { $0.id < $1.id },
             incarnation: draft.incarnation.flatMap { UInt16(exactly: $0.value) } ?? 0,
             raft: draft.raft, sessions: draft.sessions, limits: draft.limits,
-            snapshot: draft.snapshot, log: draft.log)
+            snapshot: draft.snapshot, log: draft.log,
+            statusListen: draft.statusListen?.value ?? own.status)
     }
 
     private static func absolute(_ path: String, in directory: String) -> String {

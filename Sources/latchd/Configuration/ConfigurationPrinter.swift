@@ -16,7 +16,8 @@ enum ConfigurationPrinter {
             "listen:",
             "  peer: \(text(settings.peerListen.description))",
             "  client: \(text(settings.clientListen.description))",
-            "members:",
+        ] + (settings.statusListen.map { ["status: \(text($0.description))"] } ?? []) + [
+            "members:"
         ] + settings.members.flatMap(member) + tuning(settings)
     }
 
@@ -25,7 +26,7 @@ enum ConfigurationPrinter {
             "  - id: \(member.id)",
             "    peer: \(text(member.peer.description))",
             "    client: \(text(member.client.description))",
-        ]
+        ] + (member.status.map { ["    status: \(text($0.description))"] } ?? [])
     }
 
     private static func tuning(_ settings: NodeConfiguration) -> [String] {

@@ -13,6 +13,7 @@ enum ConfigurationRules {
         checkIDs(draft, problems)
         checkAddresses(draft, problems)
         checkListen(draft, problems)
+        checkStatus(draft, problems)
         checkTimeouts(draft, problems)
         checkConnections(draft.limits, draft.perAddress, problems)
     }
@@ -78,7 +79,7 @@ enum ConfigurationRules {
     private static func checkAddresses(_ draft: ConfigurationDraft, _ problems: ProblemList) {
         let members = draft.members?.value ?? []
         var first: [HostPort: Located<HostPort>] = [:]
-        for address in members.flatMap({ [$0.peer, $0.client] }).compactMap({ $0 }) {
+        for address in members.flatMap({ [$0.peer, $0.client, $0.status] }).compactMap({ $0 }) {
             if address.value.isWildcard {
                 problems.add(
                     "\(address.value.host) is no address that others can dial. Write this member's name "
@@ -114,6 +115,19 @@ enum ConfigurationRules {
         problems.add(
             "peers (\(peer.value)) and clients (\(client.value)) need different ports.",
             at: place.position, path: place.path)
+    }
+
+    private static func checkStatus(_ draft: ConfigurationDraft, _ problems: ProblemList) {
+        guard let status = draft.statusListen else { return }
+        let own = draft.members?.value.first { $0.id?.value == draft.node?.value }
+        let others = [
+            draft.peerListen ?? own?.peer, draft.clientListen ?? own?.client,
+        ]
+        for case .some(let other) in others where other.value.collides(with: status.value) {
+            problems.add(
+                "the status site (\(status.value)) needs a port of its own; \(other.path) has it.",
+                at: status.position, path: status.path)
+        }
     }
 
     private static func checkTimeouts(_ draft: ConfigurationDraft, _ problems: ProblemList) {

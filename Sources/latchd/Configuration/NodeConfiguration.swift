@@ -23,12 +23,16 @@ struct NodeConfiguration: Sendable, Equatable {
     var limits = Limits()
     var snapshot = Snapshot()
     var log = Log()
+    /// Where this node's status site listens; nil is no site.
+    var statusListen: HostPort?
 
     /// One server of the cluster and its two addresses, dialable as they stand.
     struct Member: Sendable, Equatable {
         var id: UInt16
         var peer: HostPort
         var client: HostPort
+        /// Where the member's status site is, for the pages of the others.
+        var status: HostPort?
     }
 
     struct Raft: Sendable, Equatable {

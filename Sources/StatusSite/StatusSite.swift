@@ -1,0 +1,83 @@
+import Hummingbird
+package import LatchNode
+package import Logging
+package import NIOCore
+import NIOPosix
+import Synchronization
+
+/// The node's own small web site: health checks, metrics, and a page that shows the cluster.
+///
+/// It has its own thread and reads the node a few times a second at most, whoever asks.
+package final class StatusSite: Sendable {
+    private let settings: SiteSettings
+    private let routes: Routes
+    private let viewers: Viewers
+    private let group: MultiThreadedEventLoopGroup
+    private let logger: Logger
+    private let running = Mutex<Task<Void, any Error>?>(nil)
+
+    /// - Parameters:
+    ///   - terms: the node's observer of terms.
+    ///   - edge: what the client-facing side has counted; nil where there is none.
+    package init(
+        settings: SiteSettings, node: LatchNode, terms: TermMeter, logger: Logger,
+        edge: @escaping @Sendable () async -> EdgeReading?
+    ) {
+        self.settings = settings
+        var quiet = logger
+        // Whoever connects decides what is logged here.
+        quiet.logLevel = .error
+        self.logger = quiet
+        group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
+        viewers = Viewers(limit: settings.maximumViewers)
+        var others = settings.pages
+        others[node.settings.server] = nil
+        routes = Routes(
+            settings: settings, node: node,
+            readings: Readings(node: node, terms: terms, settings: settings, edge: edge),
+            peers: PeerPages(others, group: group),
+            latches: LatchPictures(
+                node: node, bound: .milliseconds(settings.livenessBoundMilliseconds)),
+            viewers: viewers)
+    }
+
+    /// Starts to listen and returns the address.
+    ///
+    /// - Throws: what keeps it from listening; ``shutdown()`` is still due.
+    package func start() async throws -> SocketAddress? {
+        let (addresses, found) = AsyncStream.makeStream(of: SocketAddress?.self)
+        let viewers = viewers
+        let application = Application(
+            router: routes.makeRouter(),
+            server: .http1(
+                configuration: .init(
+                    additionalChannelHandlers: [viewers.makeHandler()], idleTimeout: .seconds(30),
+                    httpDecoderConfiguration: .init(
+                        maxHeaderFieldSize: 8 << 10, maxHeaderListSize: 16 << 10,
+                        maxHeaderFieldCount: 64))),
+            configuration: .init(
+                address: .hostname(settings.host, port: settings.port), serverName: nil),
+            onServerRunning: { channel in found.yield(channel.localAddress) },
+            eventLoopGroupProvider: .shared(group), logger: logger)
+        // Not a child of the caller: a node that stops tells so here until the end.
+        let task = Task.detached {
+            defer { found.finish() }
+            try await application.run()
+        }
+        running.withLock { $0 = task }
+        for await address in addresses { return address }
+        try await task.value
+        return nil
+    }
+
+    /// Closes the port and every connection.
+    package func shutdown() async {
+        let task = running.withLock { running in
+            defer { running = nil }
+            return running
+        }
+        task?.cancel()
+        _ = await task?.result
+        try? await group.shutdownGracefully()
+    }
+}
