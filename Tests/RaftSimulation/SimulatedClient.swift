@@ -208,9 +208,12 @@ final class SimulatedClient {
         if open.attempts > 1 { simulation.mark(.retriedCall) }
         // Applied twice it would mean something else: each attempt is a call of its own.
         if open.attempts > 1, !open.request.isRepeatable { open.operation = note(open.request) }
+        // Once all is well they back off, as programs should: retries alone can be more than a
+        // cluster takes in that writes one entry a round trip.
+        let patience = simulation.areFaultsOver ? UInt64(open.attempts) : 1
         open.retryAt =
-            simulation.now
-            + simulation.generator.draw(from: simulation.options.clients.retryMilliseconds)
+            simulation.now + patience
+            * simulation.generator.draw(from: simulation.options.clients.retryMilliseconds)
         let stays = simulation.generator.happens(permille: 400)
         let target = stays ? open.lastNode : favourite
         let process =
