@@ -28,9 +28,13 @@ COPY --from=build /out/ /usr/local/bin/
 COPY Config/docker /etc/latchd
 USER latchd
 VOLUME /var/lib/latchd
-# Peers and clients.
-EXPOSE 7301 7401
+# Peers, clients, and the status page with metrics.
+EXPOSE 7301 7401 7501
 # SIGTERM hands leadership over and exits within five seconds.
 STOPSIGNAL SIGTERM
+# Healthy: a majority follows a leader, as this node sees it. It asks nobody but the own node; a port
+# other than 7401 needs a health check of its own.
+HEALTHCHECK --interval=5s --timeout=5s --start-period=15s --retries=3 \
+    CMD ["/usr/local/bin/latchctl", "status", "--endpoints", "127.0.0.1:7401", "--timeout", "2s"]
 ENTRYPOINT ["/usr/local/bin/latchd"]
 CMD ["--help"]

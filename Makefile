@@ -17,7 +17,7 @@ SEED ?=
 SEEDS ?= 20000
 MINUTES ?= 10
 
-.PHONY: help setup build release test verify lint fix demo bench sim soak mutants chaos fuzz proto up down clean
+.PHONY: package examples help setup build release test verify lint fix demo bench sim soak mutants chaos fuzz proto up down clean
 
 help: ## Print this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -53,6 +53,7 @@ bench: release ## Measure against etcd in the same run (installs h2load and etcd
 	python3 Tests/Bench/bench.py --latchd .build/release/latchd
 	python3 Tests/Bench/bench.py --latchd .build/release/latchd --failover 15
 	python3 Tests/Bench/bench.py --latchd .build/release/latchd --many
+	python3 Tests/Bench/latency.py --latchd .build/release/latchd
 
 sim: setup ## Simulate: SEED=42 tells one seed's story, SEEDS=20000 runs that many
 	swift build -c release --product latchsim
@@ -70,6 +71,16 @@ mutants: setup ## Prove the simulator: every deliberate bug must be noticed
 chaos: release ## Real nodes, real faults, checked histories, for MINUTES=10
 	swift build -c release --product latchchaos
 	.build/release/latchchaos --latchd .build/release/latchd --minutes $(MINUTES)
+
+package: setup ## Build a Debian package: .build/package
+	@.ci/setup package
+	swift build -c release --static-swift-stdlib --product latchd
+	swift build -c release --static-swift-stdlib --product latchctl
+	Packaging/build-deb .build/release
+
+examples: release ## Run every example against a real cluster, and kill what they rely on
+	@.ci/setup examples
+	Examples/run-all .build/release/latchd .build/release/latchctl
 
 proto: setup ## Generate the Swift code of the .proto files
 	Sources/LatchAPI/Protos/generate

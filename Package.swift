@@ -248,7 +248,11 @@ let package = Package(
             dependencies: ["LatchAPI", "LatchClient", "latchctl", "SeededRandom", arguments],
             swiftSettings: strict),
         .testTarget(
-            name: "LatchdTests", dependencies: ["latchd", "SeededRandom", arguments, logging],
+            name: "LatchdTests",
+            dependencies: [
+                "latchd", "LatchNode", "PeerTransport", "RaftCore", "RaftStorage", "SeededRandom",
+                arguments, logging, nioCore, nioPosix,
+            ],
             swiftSettings: strict),
         .testTarget(
             name: "ClusterTests",

@@ -88,6 +88,13 @@ struct StructureTests {
         expectNone(SourceTree.swiftFiles.flatMap(Checks.lengths))
     }
 
+    /// At the level of sockets the number of TCP_NODELAY means SO_DEBUG, which only root may set.
+    @Test("options of TCP are set at the level of TCP")
+    func optionLevels() {
+        let wrong = SourceTree.swiftFiles.filter { $0.code.contains("socketOption(.tcp_") }
+        #expect(wrong.map(\.path) == [])
+    }
+
     @Test("a `default:` says which open set it stands for")
     func defaults() {
         expectNone(SourceTree.swiftFiles.filter { $0.target != nil }.flatMap(Checks.defaults))
