@@ -35,6 +35,8 @@ package struct Belief: Sendable {
     package private(set) var lease: Lease
     /// The token that is held, until its end was told.
     package private(set) var held: UInt64?
+    /// Whether a token was ever held: what was begun under it may not have ended yet.
+    package var hasHeld: Bool { held != nil || spent > 0 }
     /// The participation is over, and why.
     package private(set) var end: LossReason?
     /// No token up to this one begins (again).

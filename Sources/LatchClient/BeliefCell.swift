@@ -37,6 +37,7 @@ final class BeliefCell: Sendable {
     var isOver: Bool { end != nil }
     /// The session may live on the servers although the participation is over here.
     var mayLiveOn: Bool { belief.withLock { !$0.lease.isOver } }
+    var hasHeld: Bool { belief.withLock { $0.hasHeld } }
     var held: UInt64? { belief.withLock { $0.lease.isCertain(at: .now) ? $0.held : nil } }
     var isInJeopardy: Bool {
         belief.withLock { $0.held != nil && $0.lease.isInDoubt(at: .now) }

@@ -134,6 +134,8 @@ public final class Latch: Service {
             do {
                 reason = try await takePartOnce(until: stop)
                 schedule.noteStay(.now - began)
+            } catch let failure as WorkFailure {
+                throw failure.error
             } catch let error as LatchError where error.mayPass {
                 reason = .failed(error.description)
             }
@@ -168,7 +170,7 @@ public final class Latch: Service {
         stop.forget(handler)
         await finish(stay, work)
         present.withLock { $0 = nil }
-        if let failure = work.failure { throw failure }
+        if let failure = work.failure { throw WorkFailure(error: failure) }
         return try result.get()
     }
 
@@ -214,4 +216,9 @@ extension LatchCluster: Service {
         try? await gracefulShutdown()
         await shutdown()
     }
+}
+
+/// An error of the work, which joining again does not mend, whatever kind it is.
+private struct WorkFailure: Error {
+    let error: any Error
 }

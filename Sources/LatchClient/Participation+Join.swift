@@ -116,7 +116,10 @@ extension Participation {
 
     private func take(_ response: Latchd_V1_JoinResponse, from endpoint: Endpoint) async {
         guard !response.heartbeat, let news = Belief.News(response) else { return }
-        if let namesHolder, case .queued = news { namesHolder(await readHolder(at: endpoint)) }
+        // Not while a token is held: its end comes first, a name is only for people.
+        if let namesHolder, case .queued = news, cell.held == nil {
+            namesHolder(await readHolder(at: endpoint))
+        }
         cell.update { $0.take(news, index: response.index, at: $1) }
     }
 

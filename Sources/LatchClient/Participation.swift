@@ -100,8 +100,9 @@ final class Participation: Sendable {
             await group.next()
             group.cancelAll()
         }
-        // Who resigned closes the session itself.
-        if let end = cell.end, end != .resigned, cell.mayLiveOn { await abandon() }
+        // Who resigned closes the session itself. And who held may still be at work: others must
+        // not be let in before that has ended, so the owner closes the session, or its TTL does.
+        if let end = cell.end, end != .resigned, cell.mayLiveOn, !cell.hasHeld { await abandon() }
     }
 
     /// Leaves: from the first moment on nothing is held. Idempotent.

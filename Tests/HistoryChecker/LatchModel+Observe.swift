@@ -18,7 +18,7 @@ extension LatchModel {
         /// Commands of unknown outcome that the order of their session's commands keeps out.
         let barred: Bits
         /// How much may be tried to explain one answer.
-        let mostTries: Int
+        var mostTries: Int
 
         /// Whether a command of unknown outcome may take effect now.
         func admits(_ unknown: Partition.UnknownCommand, _ position: Int, in model: LatchModel)

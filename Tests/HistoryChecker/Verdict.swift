@@ -64,8 +64,8 @@ package struct Budget: Sendable {
     /// States that the replay may hold possible at once. It goes on without those that are too
     /// many; only where it then finds no explanation is it undecided.
     package var possibleStates: Int
-    /// How much may be tried to explain one answer by what nobody saw, from each state; the same
-    /// holds if that is not enough.
+    /// How much may be tried to explain one answer by what nobody saw, from all states together;
+    /// the same holds if that is not enough.
     package var explanationTries: Int
     /// How much earlier than its timeout a session may end, in nanoseconds: the difference between
     /// the clients' clock and the cluster's. 0 where both are the same clock.

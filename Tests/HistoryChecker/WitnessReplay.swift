@@ -22,6 +22,10 @@ struct WitnessReplay {
     private let answeredDeletes: [Partition.Delete]
     /// Why not all states are among `states`.
     private var doubt: String?
+    /// Answers that had more explanations than could be tried: after some of them no more time is
+    /// spent, since each costs all of its tries.
+    private var unfinishedAnswers = 0
+    private static let mostUnfinishedAnswers = 3
     /// Sessions that an answer says are over, by the time of that answer.
     private var over: [(time: UInt64, session: Int)]
     private var states: [LatchModel]
@@ -50,6 +54,9 @@ struct WitnessReplay {
             deleteWhereDue(bounds.notBefore, bounds.notAfter)
             let before = states
             take(step, number, before: bounds.notAfter)
+            if unfinishedAnswers > Self.mostUnfinishedAnswers, let doubt {
+                return .undecided(doubt)
+            }
             guard !states.isEmpty else {
                 return doubt.map { .undecided($0) } ?? contradiction(at: step, from: before)
             }
@@ -194,13 +201,19 @@ struct WitnessReplay {
             if states[0].takeExpected(view, by: observer.move) { return }
         }
         var next: [LatchModel] = []
+        var isComplete = true
+        // The tries are the answer's, however many states are possible before it.
+        var place = place
+        place.mostTries = max(place.mostTries / max(states.count, 1), 1)
         for state in states {
             let seen = state.observe(reply, by: observer, at: place)
             next += seen.states
             if !seen.isComplete {
+                isComplete = false
                 doubt = "an answer has more than \(budget.explanationTries) explanations to try"
             }
         }
+        if !isComplete { unfinishedAnswers += 1 }
         keep(next)
     }
 

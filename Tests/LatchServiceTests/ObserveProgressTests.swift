@@ -44,6 +44,21 @@ struct ObserveProgressTests {
         #expect(!told.isReset)
     }
 
+    @Test("A reader that saw the latch when nobody had held it misses no term either")
+    mutating func resumeWithoutToken() throws {
+        let before = views.open()
+        let index = try #require(views.view?.index)
+        pass(2)
+        var progress = ObserveProgress(afterToken: 0, afterIndex: index)
+        let told = progress.advance(to: views.view)
+        #expect(told.terms.map(\.holder) == ["p0", "p1"])
+        #expect(!told.isReset)
+        var later = ObserveProgress(
+            afterToken: 0, afterIndex: try #require(told.terms.first?.ended.index))
+        #expect(later.advance(to: views.view).terms.map(\.holder) == ["p1"])
+        #expect(before > 0)
+    }
+
     @Test("A reader that left while its newest term was open is told its end")
     mutating func openTerm() throws {
         let session = views.open()

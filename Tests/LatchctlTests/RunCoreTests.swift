@@ -51,6 +51,15 @@ struct RunCoreTests {
         #expect(RunEnd.ended(.signaled(15)).code == 143)
     }
 
+    @Test("a command that was told to end is not run again when the latch is lost meanwhile")
+    func stoppedThenLost() {
+        var core = running(RunRules(budget: budget, isRetried: true))
+        #expect(core.handle(.signal(SIGTERM), at: moment(20)) == [.order(.signal(SIGTERM))])
+        _ = core.handle(.lost("gone"), at: moment(30))
+        let end = core.handle(.report(.gone), at: moment(40))
+        #expect(end == [.finish(.interrupted(SIGTERM))])
+    }
+
     @Test(
         "every way to lose the latch ends the command, and is told as a loss",
         arguments: [

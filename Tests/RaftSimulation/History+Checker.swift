@@ -16,6 +16,7 @@ extension History {
         budget.searchedOperations = 48
         budget.searchBytes = 64 << 20
         budget.possibleStates = 500
+        budget.explanationTries = 4_000
         budget.search = .seconds(1)
         let verdict = HistoryChecker.check(forChecker, budget: budget)
         if case .violation(let report) = verdict {

@@ -23,16 +23,22 @@ struct ObserveProgress: Hashable {
         let ledger = view?.ledger ?? []
         let isFirst = isFresh
         isFresh = false
-        if isFirst, newestToken == 0 {
+        if isFirst, newestToken == 0, sinceIndex == 0 {
             // Only from now on: the past is taken as known.
             note(ledger.last)
             return ([], false)
         }
+        // A reader that knows no term but an index has seen what was before the index.
+        let knownIndex = isFirst && newestToken == 0 ? sinceIndex : 0
         let isReset =
             ledger.first.map { first in
-                first.fencingToken > newestToken && !(first.term == 1 && newestToken == 0)
+                first.fencingToken > newestToken && first.began.index > knownIndex
+                    && !(first.term == 1 && newestToken == 0)
             } ?? false
         let news = ledger.filter { record in
+            if knownIndex > 0, record.began.index <= knownIndex {
+                return record.ended.map { $0.index > knownIndex } ?? false
+            }
             if record.fencingToken > newestToken { return true }
             guard record.fencingToken == openToken, let ended = record.ended else { return false }
             return !isFirst || ended.index > sinceIndex

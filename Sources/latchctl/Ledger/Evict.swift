@@ -46,9 +46,11 @@ struct Evict: AsyncParsableCommand {
                     """)
                 throw Exit.failure
             }
+            // One that waits is evicted only while it does: a promotion in between moves the token.
+            let guardToken = token ?? (force ? nil : before.fencingToken)
             let after = try await cluster.evict(
                 participant, from: latch.name, namespace: latch.namespace, sessionID: session,
-                fencingToken: token)
+                fencingToken: guardToken)
             let next = after.holder.map { "\(printable($0)) holds it" } ?? "nobody holds it"
             Console.say("evicted \(printable(participant)); \(next) now")
         }

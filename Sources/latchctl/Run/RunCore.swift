@@ -10,7 +10,7 @@ enum RunEnd: Hashable, Sendable {
     case busy(holder: String?)
     /// The latch was not got in time.
     case notInTime
-    /// A signal came before the command ran.
+    /// A signal came before the command ran, or before the latch was lost under it.
     case interrupted(Int32)
     /// The cluster did not answer, or refused. Worth a repetition or not.
     case refused(String, isWorthRetrying: Bool)
@@ -100,6 +100,8 @@ struct RunCore {
     private var loss: String?
     private var end: ProcessEnd?
     private var failure: String?
+    /// The signal that told the command to end: after a loss it is not run again.
+    private var ending: Int32?
     /// The command's processes are killed from here, at every tick until none is left.
     private var isKilling = false
 
@@ -156,7 +158,9 @@ struct RunCore {
         case .queued(_, let holder):
             return lose("the latch was handed over to \(holder.map(printable) ?? "nobody")")
         case .lost(let reason), .refused(let reason, _): return lose(reason)
-        case .signal(let number): return [.order(.signal(number))]
+        case .signal(let number):
+            if Self.endingSignals.contains(number) { ending = number }
+            return [.order(.signal(number))]
         case .report(let report): return take(report)
         case .guardVanished:
             failure = "the watchdog of the command was killed, so the command was, too"
@@ -219,6 +223,7 @@ struct RunCore {
 
     private mutating func finish(_ end: RunEnd) -> [Action] {
         phase = .over
+        if case .lost = end, let ending { return [.finish(.interrupted(ending))] }
         return [.finish(end)]
     }
 }

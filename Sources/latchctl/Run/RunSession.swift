@@ -240,7 +240,7 @@ final class RunSession {
         case .lost(let reason): say("the latch was lost: \(reason)\(suffix)")
         case .busy(let holder): say("held by \(holder.map(printable) ?? "somebody else")")
         case .notInTime: say("not got in time")
-        case .interrupted(let number): say("ended by signal \(number) while waiting")
+        case .interrupted(let number): say("ended by signal \(number)")
         case .refused(let reason, _): Console.complain(reason + suffix)
         case .failed(let reason): Console.complain("latchctl: \(reason)")
         }
