@@ -12,7 +12,7 @@ folder=$(mktemp -d "${TMPDIR:-/tmp}/latchd-demo.XXXXXX")
 ttl=2s
 
 declare -A process=()        # name -> pid of everything that was started and still runs
-declare -A client_port=()
+declare -A client_port=() status_port=()
 export SWIFT_BACKTRACE=enable=no
 
 if [ -t 1 ]; then bold=$'\e[1m'; plain=$'\e[0m'; else bold=''; plain=''; fi
@@ -95,14 +95,16 @@ script=()
 for id in 1 2 3; do
     free_port; peer=$found_port
     free_port; client_port[$id]=$found_port
-    script+=(-e "s/127\.0\.0\.1:730$id/127.0.0.1:$peer/" -e "s/127\.0\.0\.1:740$id/127.0.0.1:${client_port[$id]}/")
+    free_port; status_port[$id]=$found_port
+    script+=(-e "s/127\.0\.0\.1:730$id/127.0.0.1:$peer/" -e "s/127\.0\.0\.1:740$id/127.0.0.1:${client_port[$id]}/"
+        -e "s/127\.0\.0\.1:750$id/127.0.0.1:${status_port[$id]}/")
 done
 endpoints="127.0.0.1:${client_port[1]},127.0.0.1:${client_port[2]},127.0.0.1:${client_port[3]}"
 for id in 1 2 3; do
     sed "${script[@]}" -e "s|^data: .*|data: $folder/data$id|" "$root/Config/node$id.yaml" >"$folder/node$id.yaml"
     "$binaries/latchd" --config "$folder/node$id.yaml" --bootstrap >"$folder/node$id.log" 2>&1 &
     process[node$id]=$!
-    tell "node $id: pid ${process[node$id]}, clients on 127.0.0.1:${client_port[$id]}"
+    tell "node $id: pid ${process[node$id]}, clients on 127.0.0.1:${client_port[$id]}, page http://127.0.0.1:${status_port[$id]}"
 done
 
 has_leader() {
@@ -157,5 +159,15 @@ is_back() { [ "$(latchctl status --timeout 2s 2>/dev/null | grep -cE ' ready$')"
 within 20 is_back || fail "node $first_leader did not catch up"
 latchctl status | indent
 latchctl get demo | indent
+
+title "Why is it so? The ledger tells, on every node"
+latchctl why demo | indent
+
+# Somebody is there to look: the cluster goes on until they have seen enough.
+if [ -t 0 ] && [ -t 1 ]; then
+    printf '\n%sThe cluster still runs: look at http://127.0.0.1:%s in a browser. Enter ends it.%s ' \
+        "$bold" "${status_port[1]}" "$plain"
+    read -r _ || true
+fi
 
 printf '\nDone; every process is ended and the data is removed.\n'
