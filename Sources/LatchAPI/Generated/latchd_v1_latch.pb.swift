@@ -31,7 +31,7 @@ package nonisolated enum Latchd_V1_SessionState: SwiftProtobuf.Enum, Swift.CaseI
   /// was certain before stays so until its own deadline. Try again, on another node too.
   case jeopardy // = 2
 
-  /// The session is over: expired, closed or deleted. It never comes back.
+  /// The session is over: expired, closed, deleted with its latch, or of a time before a restore. It never comes back.
   case lost // = 3
   case UNRECOGNIZED(Int)
 
@@ -436,7 +436,8 @@ package nonisolated struct Latchd_V1_JoinRequest: Sendable {
   package var participant: String = String()
 
   /// Numbers the commands of a session (Join, Leave, HandOver, Publish) as 1, 2, 3 …, so that a repetition is answered
-  /// and not applied again. 0: not numbered; then a repetition may be applied twice, which only harms Leave.
+  /// and not applied again. 0: not numbered; then a late copy may be applied again: a Join after a Leave, or a Leave after
+  /// the next Join.
   package var requestID: UInt64 = 0
 
   /// End the stream after the first response.
@@ -853,8 +854,9 @@ package nonisolated struct Latchd_V1_Term: @unchecked Sendable {
     set {_uniqueStorage()._gapMs = newValue}
   }
 
-  /// How long the holder before may have gone on believing that it holds, at most, in log time: 0 unless it was thrown
-  /// out (evicted, handed over by an operator).
+  /// What was left of the session of the holder before when it was thrown out (evicted, handed over by an operator), in
+  /// log time: for so long it may have gone on believing that it holds if it heard nothing, at most. One that goes on
+  /// renewing learns of it by its Join stream. 0 if it was not thrown out.
   package var overlapBoundMs: UInt64 {
     get {_storage._overlapBoundMs}
     set {_uniqueStorage()._overlapBoundMs = newValue}
@@ -964,7 +966,7 @@ package nonisolated struct Latchd_V1_LatchState: Sendable {
   /// What the holder published under this token; empty: nothing.
   package var value: String = String()
 
-  /// The session of each participant, in the same order.
+  /// The session of each participant, in the same order. ListLatches leaves them out.
   package var sessionIds: [UInt64] = []
 
   package var unknownFields = SwiftProtobuf.UnknownStorage()

@@ -30,7 +30,7 @@ final class JoinStream: ReplySink, ObserverSink, @unchecked Sendable {
     private let call: Call
     private let node: LatchNode
     private let name: PrimitiveName
-    private let participant: JoinView
+    private var participant: JoinView
     private let isOnce: Bool
     private var last: Latchd_V1_JoinResponse?
     /// What waits until the reader has taken what was sent.
@@ -56,9 +56,10 @@ final class JoinStream: ReplySink, ObserverSink, @unchecked Sendable {
     /// The command is decided: from here on the latch is observed.
     func complete(_ result: NodeResult) {
         guard call.isOpen else { return }
-        guard case .answer(.latched, let index) = result else {
+        guard case .answer(.latched(_, let joined), let index) = result else {
             return call.fail(result.failure(about: subject))
         }
+        participant.joinedAt = joined
         call.onCancel = { [self] in stop() }
         node.submit(.observe(name, minimumIndex: index, self))
     }
@@ -76,7 +77,13 @@ final class JoinStream: ReplySink, ObserverSink, @unchecked Sendable {
     func end(_ failure: NodeFailure) {
         guard call.isOpen else { return }
         pulse.stop()
-        call.fail(Failure(failure))
+        // The participant is in: whatever the node's reason is, "nothing was done" would be untrue.
+        let reason = Failure(failure).message
+        call.fail(
+            Failure(
+                reason: .outcomeUnknown,
+                message: "the command was applied, but this node tells no more of it (\(reason)); "
+                    + "call again, on any node, with the same request id"))
     }
 
     private func showPending() {
@@ -105,8 +112,9 @@ final class JoinStream: ReplySink, ObserverSink, @unchecked Sendable {
 
     private func beat() {
         guard call.isOpen, var response = last else { return }
-        // A reader that takes nothing needs no more to take.
-        if call.bufferedBytes == 0 {
+        // A reader that takes nothing needs no more to take. And a node that is cut off may be the
+        // last to hear that the latch has passed on: it does not say that nothing changed.
+        if call.bufferedBytes == 0, node.status.readiness == .ready {
             response.heartbeat = true
             call.send(response)
         }

@@ -5,6 +5,8 @@ import LatchMachine
 struct JoinView {
     let session: SessionID
     let participant: String
+    /// The log index of the join: what ended before is of an earlier stay.
+    var joinedAt: UInt64 = 0
 
     /// Where the participant stands in the latch as it is shown.
     func response(to view: LatchView?, index: UInt64) -> Latchd_V1_JoinResponse {
@@ -48,7 +50,8 @@ struct JoinView {
         let last = view.ledger.last { record in
             record.session == session && record.holder.utf8.elementsEqual(participant.utf8)
         }
-        guard let ended = last?.ended, ended.cause != .handedOver else { return .unspecified }
+        guard let ended = last?.ended, ended.index > joinedAt, ended.cause != .handedOver
+        else { return .unspecified }
         return Latchd_V1_Cause(ended.cause)
     }
 }

@@ -93,7 +93,8 @@ final class ObserveStream: ObserverSink, @unchecked Sendable {
 
     private func beat() {
         guard call.isOpen, let last else { return }
-        if call.bufferedBytes == 0 {
+        // A node that is cut off does not know that nothing changed.
+        if call.bufferedBytes == 0, node.status.readiness == .ready {
             call.send(
                 Latchd_V1_ObserveResponse.with {
                     if let view = last.view { $0.state = Latchd_V1_LatchState(view) }
