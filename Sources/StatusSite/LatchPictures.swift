@@ -82,7 +82,7 @@ struct LatchPictures: Sendable {
                     continue
                 }
                 if page.latches.count == limit {
-                    page.next = last.map(\.cursor)
+                    page.next = last.map(\.pageToken)
                     return page
                 }
                 last = row.name
@@ -90,7 +90,7 @@ struct LatchPictures: Sendable {
             }
             done = rows.count < Self.stretch
         }
-        if !done { page.next = last.map(\.cursor) }
+        if !done { page.next = last.map(\.pageToken) }
         return page
     }
 
@@ -159,21 +159,5 @@ extension LatchDetail.Edge {
         self.init(
             cause: edge.cause.word, time: edge.wallTimeMilliseconds, index: edge.index,
             raftTerm: edge.raftTerm)
-    }
-}
-
-extension PrimitiveName {
-    /// Namespace and name for a URL: the count of the namespace's UTF-8 bytes, a colon, both.
-    var cursor: String { "\(namespace.utf8.count):\(namespace)\(name)" }
-
-    /// Nil if it is no cursor.
-    init?(cursor: String) {
-        let parts = cursor.split(separator: ":", maxSplits: 1, omittingEmptySubsequences: false)
-        guard parts.count == 2, let count = Int(parts[0]),
-            (0...parts[1].utf8.count).contains(count),
-            let namespace = String(Substring(parts[1].utf8.prefix(count)).utf8),
-            let name = String(Substring(parts[1].utf8.dropFirst(count)).utf8)
-        else { return nil }
-        self.init(namespace: namespace, name: name)
     }
 }

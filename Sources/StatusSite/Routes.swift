@@ -85,7 +85,7 @@ struct Routes: Sendable {
         let limit = query["limit"].flatMap { Int($0) } ?? 50
         return await latches.page(
             search: String((query["q"] ?? "").prefix(256)),
-            after: query["after"].flatMap { PrimitiveName(cursor: String($0)) },
+            after: query["after"].flatMap { PrimitiveName(pageToken: String($0)) },
             limit: min(max(limit, Self.rowsShown.lowerBound), Self.rowsShown.upperBound))
     }
 
