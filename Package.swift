@@ -18,6 +18,7 @@ let nioPosix = product("NIOPosix", "swift-nio")
 let logging = product("Logging", "swift-log")
 let protobuf = product("SwiftProtobuf", "swift-protobuf")
 let deque = product("DequeModule", "swift-collections")
+let heap = product("HeapModule", "swift-collections")
 let persistentMaps = product("HashTreeCollections", "swift-collections")
 let arguments = product("ArgumentParser", "swift-argument-parser")
 let subprocess = product("Subprocess", "swift-subprocess")
@@ -86,7 +87,7 @@ let package = Package(
             name: "LatchNode",
             dependencies: [
                 "BinaryCoding", "RaftCore", "LatchMachine", "RaftStorage", "PeerTransport",
-                nioCore, nioPosix, logging, deque,
+                nioCore, nioPosix, logging, deque, heap,
             ],
             swiftSettings: strict),
         .target(

@@ -32,7 +32,8 @@ package struct PrimitiveName: Hashable, Comparable, Sendable, CustomStringConver
     package var description: String { "\(namespace)/\(name)" }
 }
 
-/// A session's number: the log index of the entry that opened it, so never reused. Zero is none.
+/// A session's number: the cluster's incarnation in the high 16 bits, the log index of the entry
+/// that opened it in the low 48, so never reused. Zero is none.
 package typealias SessionID = UInt64
 
 /// One Events stream: the session and the request id that opened it.

@@ -2,7 +2,7 @@ import HashTreeCollections
 
 /// The life of sessions (section 3).
 extension LatchMachine {
-    /// Opens a session, and its primitive if that is new. The session's id is the entry's index.
+    /// Opens a session, and its primitive if that is new.
     mutating func openSession(
         _ name: PrimitiveName, timeoutMilliseconds: UInt64, _ step: inout Step
     ) -> Answer {
@@ -21,7 +21,7 @@ extension LatchMachine {
             max(timeoutMilliseconds, Limits.minimumTimeoutMilliseconds),
             Limits.maximumTimeoutMilliseconds)
         let deadline = state.time.deadline(timeout: timeout)
-        let id: SessionID = step.index
+        let id: SessionID = state.entryNumber(at: step.index)
         state.sessions[id] = Session(
             primitive: name, timeoutMilliseconds: timeout, deadlineMilliseconds: deadline)
         state.primitives[name]?.sessions.insert(id)

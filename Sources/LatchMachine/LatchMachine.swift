@@ -11,8 +11,9 @@ package struct LatchMachine: Sendable {
 
     /// An empty machine.
     ///
-    /// - Parameter incarnation: the high 16 bits of every fencing token until an entry raises them;
-    ///   higher after a restore of a backup, so that tokens grow although log indexes went back.
+    /// - Parameter incarnation: the high 16 bits of every token and session id until an entry
+    ///   raises them; higher after a restore of a backup, so that both grow although log indexes
+    ///   went back.
     package init(incarnation: UInt16 = 0, limits: Limits = .standard) {
         state = ReplicatedState(incarnation: incarnation)
         self.limits = limits
@@ -24,7 +25,7 @@ package struct LatchMachine: Sendable {
         self.limits = limits
     }
 
-    /// The high 16 bits of every fencing token.
+    /// The high 16 bits of every fencing token and session id.
     package var incarnation: UInt16 { state.incarnation }
     /// The index of the last applied entry; 0 before the first.
     package var lastApplied: UInt64 { state.lastApplied }
@@ -144,6 +145,6 @@ package struct LatchMachine: Sendable {
             index: step.index, raftTerm: step.raftTerm,
             logTimeMilliseconds: state.time.nowMilliseconds,
             wallTimeMilliseconds: step.wallTimeMilliseconds,
-            token: state.fencingToken(at: step.index))
+            token: state.entryNumber(at: step.index))
     }
 }

@@ -25,7 +25,8 @@ struct Ledger: Sendable {
     init(unknownPastOf latch: LatchState, heldBy owner: SessionID?) {
         guard let holder = latch.holder, let owner else { return }
         let began = TermEdge(
-            cause: .joined, index: ReplicatedState.index(ofToken: latch.fencingToken), raftTerm: 0,
+            cause: .joined, index: ReplicatedState.index(ofEntryNumber: latch.fencingToken),
+            raftTerm: 0,
             logTimeMilliseconds: 0, wallTimeMilliseconds: 0)
         append(
             TermRecord(

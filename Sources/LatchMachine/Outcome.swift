@@ -20,7 +20,7 @@ package enum Outcome: Hashable, Sendable {
 package enum Answer: Hashable, Sendable {
     /// For entries nobody waits for: leaderElected, closeGap, expire.
     case done
-    /// openSession: the session's id is the entry's index.
+    /// openSession: the id of the new session.
     case sessionOpened(SessionID)
     /// renew: one result for each renewal, in order: false is an unknown session.
     case renewed([Bool])

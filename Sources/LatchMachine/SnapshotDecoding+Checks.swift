@@ -23,7 +23,7 @@ extension EventRing {
         guard latch == (newest?.state ?? LatchState()) else {
             throw .invalid(field: "events", reason: "the newest is not the state of the latch")
         }
-        guard latch.fencingToken <= state.fencingToken(at: state.lastApplied) else {
+        guard latch.fencingToken <= state.entryNumber(at: state.lastApplied) else {
             throw .invalid(field: "token", reason: "it is ahead of the log")
         }
         guard (newest?.index ?? 0) <= state.lastApplied else {
@@ -53,7 +53,8 @@ extension Session {
         guard timeouts.contains(timeoutMilliseconds),
             deadlineMilliseconds <= state.time.deadline(timeout: timeoutMilliseconds)
         else { throw .invalid(field: "deadline", reason: "it is past a full timeout from now") }
-        for stream in streams where stream.openIndex <= id || stream.openIndex > state.lastApplied {
+        let opened = ReplicatedState.index(ofEntryNumber: id)
+        for index in streams.map(\.openIndex) where index <= opened || index > state.lastApplied {
             throw .invalid(field: "open index", reason: "it is not in the session's life")
         }
     }

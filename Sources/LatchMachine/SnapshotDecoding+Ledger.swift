@@ -67,7 +67,7 @@ extension Ledger {
     ) throws(DecodingFailure) {
         let record = records[position]
         let end = record.ended ?? record.began
-        guard record.began.index == ReplicatedState.index(ofToken: record.fencingToken),
+        guard record.began.index == ReplicatedState.index(ofEntryNumber: record.fencingToken),
             record.began.precedes(end), end.index <= state.lastApplied,
             end.logTimeMilliseconds <= state.time.nowMilliseconds
         else { throw .invalid(field: "term record", reason: "\(record.term) is out of its time") }

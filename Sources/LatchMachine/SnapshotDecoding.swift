@@ -144,7 +144,9 @@ struct SnapshotDecoder {
         var last: SessionID = 0
         for _ in 0..<(try reader.readCount("sessions", minimumBytesEach: 56)) {
             let id = try reader.read(SessionID.self, "session")
-            guard id > last, id <= state.lastApplied else {
+            guard id > last, id <= state.entryNumber(at: state.lastApplied),
+                ReplicatedState.index(ofEntryNumber: id) <= state.lastApplied
+            else {
                 throw .invalid(field: "session", reason: "\(id) is out of order or in the future")
             }
             last = id

@@ -42,11 +42,6 @@ extension LatchNode {
             case .notYet: return nil
             case .found(let state): return .latch(state, index: machine.lastApplied)
             }
-        case .latch(let primitive):
-            guard let state = machine.latchState(primitive) else {
-                return .noSuchPrimitive(index: machine.lastApplied)
-            }
-            return .latch(state, index: machine.lastApplied)
         case .view(let primitive):
             return .view(machine.view(primitive), index: machine.lastApplied)
         case .list(let namespace, let prefix, let after, let limit):

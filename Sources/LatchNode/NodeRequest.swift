@@ -85,8 +85,6 @@ extension NodeRequest {
 package enum ReadQuery: Sendable {
     /// Atomix Get: needs a live session and waits for its commands up to `requestID` (section 6).
     case get(PrimitiveName, SessionID, requestID: UInt64)
-    /// One latch, without a session.
-    case latch(PrimitiveName)
     /// One latch with its ledger, without a session.
     case view(PrimitiveName)
     /// Latches in order of (namespace, name), after `after`.
@@ -105,8 +103,6 @@ package enum NodeResult: Sendable {
     /// Get: the latch, read at `index`.
     case latch(LatchState, index: UInt64)
     case unknownSession
-    /// The primitive does not exist, read at `index`.
-    case noSuchPrimitive(index: UInt64)
     /// The latch with its ledger, read at `index`; nil if there is no such primitive.
     case view(LatchView?, index: UInt64)
     /// What this node has applied; the age is the time since it last heard from a current leader, 0

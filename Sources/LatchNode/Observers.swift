@@ -1,3 +1,4 @@
+import HeapModule
 import LatchMachine
 import NIOCore
 
@@ -14,28 +15,21 @@ struct Observers {
         var places: [ObjectIdentifier: Int] = [:]
     }
 
-    /// A sink that was not shown its latch yet.
-    private struct Waiting {
-        let minimumIndex: UInt64
-        let name: PrimitiveName
-        let sink: any ObserverSink
-    }
-
     private var groups: [PrimitiveName: [Group]] = [:]
-    /// Descending by minimum index, the earlier comer behind: the last one is next.
-    private var waiting: [Waiting] = []
+    /// The sinks that were not shown their latch yet.
+    private var waiting = WaitingSinks()
     /// Latches that changed in this turn.
     private var changed: [PrimitiveName] = []
     private var isEverythingChanged = false
     private var shown = 0
 
     var count: Int { shown + waiting.count }
+    /// What is kept in memory for those who wait; bounded by their number.
+    var waitingPlaces: Int { waiting.places.count }
 
     mutating func add(_ sink: any ObserverSink, to name: PrimitiveName, minimumIndex: UInt64) {
         remove(sink, from: name)
-        let position = waiting.firstPosition { $0.minimumIndex <= minimumIndex }
-        waiting.insert(
-            Waiting(minimumIndex: minimumIndex, name: name, sink: sink), at: position)
+        waiting.add(sink, name, minimumIndex: minimumIndex)
     }
 
     mutating func remove(_ sink: any ObserverSink, from name: PrimitiveName) {
@@ -49,7 +43,7 @@ struct Observers {
             }
             return
         }
-        waiting.removeAll { $0.sink === sink && $0.name == name }
+        waiting.remove(sink, name)
     }
 
     /// An entry changed this latch.
@@ -76,10 +70,9 @@ struct Observers {
             last = name
             for group in groups[name] ?? [] { shows.append((name, group.loop, group.sinks)) }
         }
-        while let next = waiting.last, next.minimumIndex <= lastApplied {
-            waiting.removeLast()
-            insert(next.sink, next.name)
-            shows.append((next.name, next.sink.loop, [next.sink]))
+        while let (name, sink) = waiting.takeNext(upTo: lastApplied) {
+            insert(sink, name)
+            shows.append((name, sink.loop, [sink]))
         }
         return shows
     }
@@ -99,7 +92,7 @@ struct Observers {
     mutating func removeAll() -> [any ObserverSink] {
         let all =
             groups.keys.sorted().flatMap { groups[$0]?.flatMap(\.sinks) ?? [] }
-            + waiting.reversed().map(\.sink)
+            + waiting.sinks
         self = Observers()
         return all
     }
@@ -123,14 +116,71 @@ extension Observers.Group {
     }
 }
 
-extension Array {
-    /// The first position whose element satisfies `matches`, which holds for a suffix only.
-    fileprivate func firstPosition(_ matches: (Element) -> Bool) -> Int {
-        var (low, high) = (0, count)
-        while low < high {
-            let middle = (low + high) / 2
-            if matches(self[middle]) { high = middle } else { low = middle + 1 }
+/// The sinks whose index is not reached, in the order in which they are to be shown: by index, then
+/// as they came.
+///
+/// Whoever goes is not searched for: its place stays, and is passed over when its turn comes.
+/// Places of nobody are swept once they are the most, so adding and removing cost O(log n).
+private struct WaitingSinks {
+    struct Place: Comparable {
+        let minimumIndex: UInt64
+        /// Which comer it was.
+        let number: UInt64
+
+        static func < (left: Self, right: Self) -> Bool {
+            (left.minimumIndex, left.number) < (right.minimumIndex, right.number)
         }
-        return low
+    }
+
+    private struct Key: Hashable {
+        let sink: ObjectIdentifier
+        let name: PrimitiveName
+
+        init(_ sink: any ObserverSink, _ name: PrimitiveName) {
+            self.sink = ObjectIdentifier(sink)
+            self.name = name
+        }
+    }
+
+    private(set) var places = Heap<Place>()
+    /// Who waits, by number. Never iterated over.
+    private var waiting: [UInt64: (name: PrimitiveName, sink: any ObserverSink)] = [:]
+    /// Never iterated over.
+    private var numbers: [Key: UInt64] = [:]
+    private var lastNumber: UInt64 = 0
+
+    var count: Int { waiting.count }
+
+    /// Everybody who waits, the next one first.
+    var sinks: [any ObserverSink] {
+        places.unordered.sorted().compactMap { waiting[$0.number]?.sink }
+    }
+
+    /// Adds a sink that does not wait for this latch.
+    mutating func add(_ sink: any ObserverSink, _ name: PrimitiveName, minimumIndex: UInt64) {
+        lastNumber += 1
+        numbers[Key(sink, name)] = lastNumber
+        waiting[lastNumber] = (name, sink)
+        places.insert(Place(minimumIndex: minimumIndex, number: lastNumber))
+    }
+
+    mutating func remove(_ sink: any ObserverSink, _ name: PrimitiveName) {
+        guard let number = numbers.removeValue(forKey: Key(sink, name)) else { return }
+        waiting[number] = nil
+        guard places.count > 2 * waiting.count + 64 else { return }
+        places = Heap(places.unordered.filter { waiting[$0.number] != nil })
+    }
+
+    /// Takes the next one whose index is reached.
+    mutating func takeNext(
+        upTo index: UInt64
+    ) -> (name: PrimitiveName, sink: any ObserverSink)? {
+        while let first = places.min, first.minimumIndex <= index {
+            places.removeMin()
+            guard let next = waiting.removeValue(forKey: first.number) else { continue }
+            numbers[Key(next.sink, next.name)] = nil
+            return next
+        }
+        return nil
     }
 }

@@ -77,7 +77,7 @@ extension LatchService {
             call.reply(
                 Atomix_Leader_KeepAliveResponse(header: .error(session: session)),
                 failure: .unknownSession(session))
-        case .answer, .latch, .unknownSession, .noSuchPrimitive, .view, .localView, .latches,
+        case .answer, .latch, .unknownSession, .view, .localView, .latches,
             .primitives, .status, .failed:
             call.reply(
                 Atomix_Leader_KeepAliveResponse(header: .error(session: session)),
@@ -217,7 +217,7 @@ extension NodeResult {
         case .failed(let failure): return Failure(failure)
         case .unknownSession: return .unknownSession(session)
         case .answer(.refused(let rejection), _): return Failure(rejection, session: session)
-        case .answer, .renewed, .latch, .noSuchPrimitive, .view, .localView, .latches, .primitives,
+        case .answer, .renewed, .latch, .view, .localView, .latches, .primitives,
             .status:
             return Failure(
                 reason: .outcomeUnknown, message: "the cluster gave an answer of another kind")

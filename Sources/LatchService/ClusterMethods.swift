@@ -109,7 +109,7 @@ extension LatchService {
         switch result {
         case .view(let view, let shown): (found, index, age) = (view, shown, nil)
         case .localView(let view, let shown, let old): (found, index, age) = (view, shown, old)
-        case .answer, .renewed, .latch, .unknownSession, .noSuchPrimitive, .latches, .primitives,
+        case .answer, .renewed, .latch, .unknownSession, .latches, .primitives,
             .status, .failed:
             return call.fail(result.failure(about: Subject(name)))
         }

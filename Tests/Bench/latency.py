@@ -6,6 +6,9 @@
 - observers: so many Observe streams of one latch, each on a connection of its own, spread over the nodes; the time
   from sending a Leave until the last of them has the next holder's name in its socket.
 - resign: the time from sending a Leave until the Join stream of the next participant says that it holds.
+- killed: holders that fall silent at different moments; the time from the answer to a holder's last keep-alive, less
+  its TTL, until the Join stream of the next participant says that it holds. Counted from the moment at which that
+  keep-alive was sent it must never be less than the TTL.
 
 The client speaks HTTP/2 by hand, on one thread, so that it costs little beside what it measures.
 """
@@ -39,18 +42,23 @@ class Connection:
     def __init__(self, port):
         self.socket = socket.create_connection(("127.0.0.1", port))
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        # Nothing here takes as long: whatever is awaited will not come.
+        self.socket.settimeout(20)
         self.socket.sendall(PREFACE + frame(4, 0, 0, b"") + frame(8, 0, 0, struct.pack(">I", 1 << 30)))
         self.stream, self.buffer, self.messages, self.ended, self.body = -1, b"", {}, {}, {}
 
-    def send(self, method, message):
-        """Sends a whole request; returns its stream."""
+    def send(self, method, message, is_last=True):
+        """Sends a request, and its end unless more messages follow; returns its stream."""
         self.stream += 2
         headers = b"".join(literal(*one) for one in (
             (":method", "POST"), (":scheme", "http"), (":path", "/latchd.v1.LatchService/" + method),
             (":authority", "bench"), ("content-type", "application/grpc"), ("te", "trailers")))
-        self.socket.sendall(frame(1, 4, self.stream, headers) + frame(0, 1, self.stream, framed(message)))
         self.messages[self.stream], self.body[self.stream] = [], b""
+        self.socket.sendall(frame(1, 4, self.stream, headers) + frame(0, is_last, self.stream, framed(message)))
         return self.stream
+
+    def send_more(self, stream, message):
+        self.socket.sendall(frame(0, 0, stream, framed(message)))
 
     def receive(self):
         """Reads once and takes the frames apart."""
@@ -134,9 +142,11 @@ def resign(cluster, rounds, nodes):
     for number, node in enumerate(nodes):
         calls, stream = Connection(cluster.client[node]), Connection(cluster.client[node])
         sides.append((calls, stream, open_session(calls), "p%d" % number))
-    streams = [join(stream, session, name) for _, stream, session, name in sides]
-    sides[0][1].wait(streams[0], holds)
-    sides[1][1].wait(streams[1], lambda _: True)
+    # One after the other: through two nodes either may come first.
+    streams = []
+    for (_, stream, session, name), matches in zip(sides, (holds, lambda _: True)):
+        streams.append(join(stream, session, name))
+        stream.wait(streams[-1], matches)
     found = []
     for turn in range(rounds):
         holder, next_one = turn % 2, 1 - turn % 2
@@ -154,6 +164,56 @@ def resign(cluster, rounds, nodes):
     for calls, _, session, _ in sides:
         calls.call("CloseSession", field(1, session))
     return summary(found)
+
+
+def killed(cluster, count, ttl, nodes):
+    """Each of `count` latches has a holder on one of `nodes` and a participant that waits on the other."""
+    holders, waiters = Connection(cluster.client[nodes[0]]), Connection(cluster.client[nodes[1]])
+    latches = [field(1, "bench") + field(2, "killed-%d" % number) for number in range(count)]
+    waiting = {}
+    for number, latch in enumerate(latches):
+        long = open_session(waiters, latch)
+        holder = fields(holders.call("OpenSession", field(1, latch) + field(2, ttl)))[1]
+        latches[number] = holder
+        stream = join(holders, holder, "holder")
+        holders.wait(stream, holds)
+        stream = join(waiters, long, "next")
+        waiters.wait(stream, lambda _: True)
+        waiting[stream] = number
+    # The last keep-alives are spread over half a TTL, so that no two end with one entry by design.
+    sent, answered, informed = {}, {}, {}
+    beats, began, poll = None, time.perf_counter(), select.poll()
+    by_number = {}
+    for connection in (holders, waiters):
+        poll.register(connection.socket.fileno(), select.POLLIN)
+        by_number[connection.socket.fileno()] = connection
+    while len(informed) < count:
+        number = len(sent)
+        due = began + number * ttl / 2000 / count - time.perf_counter()
+        if number < count and due <= 0:
+            message = field(1, number + 1) + field(2, latches[number])
+            sent[number] = time.perf_counter()
+            if beats is None:
+                beats = holders.send("KeepAlive", message, is_last=False)
+            else:
+                holders.send_more(beats, message)
+            continue
+        for descriptor, _ in poll.poll(max(due, 0) * 1000 if number < count else 100):
+            by_number[descriptor].receive()
+        now = time.perf_counter()
+        for message in holders.messages[beats] if beats else ():
+            answered[fields(message)[1] - 1] = now
+        if beats:
+            holders.messages[beats].clear()
+        for stream, number in waiting.items():
+            if number not in informed and any(holds(message) for message in waiters.messages[stream]):
+                informed[number] = now
+        if now - began > 3 * ttl / 1000 + 5:
+            raise SystemExit("%d who wait were not told" % (count - len(informed)))
+    early = min(informed[number] - sent[number] - ttl / 1000 for number in range(count))
+    if early < 0:
+        raise SystemExit("a holder was followed %.1f ms before its TTL" % (-early * 1000))
+    return summary([(informed[number] - answered[number]) * 1000 - ttl for number in range(count)])
 
 
 def observers(cluster, count, rounds):
@@ -216,6 +276,7 @@ def main():
             figures = {
                 "resign, next on the leader": resign(cluster, options.rounds, [cluster.leader] * 2),
                 "resign, both on followers": resign(cluster, options.rounds, followers),
+                "holder killed, past its TTL": killed(cluster, min(100, options.rounds), 2_000, followers),
                 "%d observers, the last one" % options.observers:
                     observers(cluster, options.observers, max(10, options.rounds // 10)),
             }

@@ -29,6 +29,7 @@ let nioPosix = product("NIOPosix", "swift-nio")
 let nioEmbedded = product("NIOEmbedded", "swift-nio")
 let protobuf = product("SwiftProtobuf", "swift-protobuf")
 let deque = product("DequeModule", "swift-collections")
+let heap = product("HeapModule", "swift-collections")
 let persistentMaps = product("HashTreeCollections", "swift-collections")
 let logging = product("Logging", "swift-log")
 
@@ -70,7 +71,7 @@ let package = Package(
             name: "LatchNode",
             dependencies: [
                 "BinaryCoding", "RaftCore", "LatchMachine", "RaftStorage", "PeerTransport",
-                nioCore, nioPosix, logging, deque,
+                nioCore, nioPosix, logging, deque, heap,
             ],
             swiftSettings: strict),
         .target(

@@ -4,7 +4,7 @@ import Testing
 @Suite("Sessions, answers and reads")
 struct MachineTests {
     @Test(
-        "a session's id is the index of its opening entry, so it is never used again (S1, I15)"
+        "a session's id is the number of its opening entry, so it is never used again (S1, I15)"
     )
     func sessionID() {
         var replica = Replica()
@@ -12,6 +12,11 @@ struct MachineTests {
         #expect(replica.open() == 42)
         replica.apply(.closeSession(.demo, 42))
         #expect(replica.open() == 44)
+        // A backup of the time before 42 was restored, and its members were told so.
+        var restored = Replica()
+        restored.machine.skip(to: 40)
+        restored.apply(.leaderElected(graceMilliseconds: 0, incarnation: 1))
+        #expect(restored.open() == 1 << 48 | 42)
     }
 
     @Test("only open and keep-alive move a session's deadline (S4)")

@@ -194,9 +194,10 @@ struct Observer {
             (electedAt, self.grace) = (now, grace)
             incarnation = max(incarnation, raised)
         case .openSession(let name, let timeout):
-            guard outcomes.last == .answer(.sessionOpened(index)) else { return }
+            let id = UInt64(incarnation) << 48 | index
+            guard outcomes.last == .answer(.sessionOpened(id)) else { return }
             lastOpened = name
-            lives[index] = Life(name: name, timeout: timeout, refreshed: now)
+            lives[id] = Life(name: name, timeout: timeout, refreshed: now)
         case .renew(let renewals):
             guard case .answer(.renewed(let alive))? = outcomes.last else { return }
             for (renewal, alive) in zip(renewals, alive) where alive {

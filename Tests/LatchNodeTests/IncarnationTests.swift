@@ -3,7 +3,7 @@ import LatchNode
 import RaftCore
 import Testing
 
-@Suite("Incarnations: tokens after a restore (I14)")
+@Suite("Incarnations: tokens and sessions after a restore (I14, I15)")
 struct IncarnationTests {
     /// A cluster of one, restored from a backup with one session and nothing granted.
     private func stage(incarnation: UInt16, backup stored: UInt16) throws -> NodeStage {
@@ -53,7 +53,8 @@ struct IncarnationTests {
     func sessions(stored: UInt16, configured: UInt16) throws {
         let stage = try stage(incarnation: configured, backup: stored)
         stage.node.startOnLoop()
-        let answer = stage.apply(.latch(.demo, 1, requestID: 1, participant: "a"))
+        let answer = stage.apply(
+            .latch(.demo, UInt64(stored) << 48 | 1, requestID: 1, participant: "a"))
         if configured > stored {
             #expect(answer == .refused(.unknownSession))
         } else {

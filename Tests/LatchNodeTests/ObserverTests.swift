@@ -192,6 +192,82 @@ struct ObserverTests {
     }
 }
 
+@Suite("Observers that wait")
+struct WaitingObserverTests {
+    private let loop = EmbeddedEventLoop()
+
+    @Test("20,000 that come and go in any order leave nothing behind, and are not searched through")
+    func comingAndGoing() {
+        var observers = Observers()
+        let watchers = (0..<20_000).map { _ in Watcher(loop) }
+        // Each is asked for before those that wait already, then behind them all.
+        for (number, watcher) in watchers.enumerated() {
+            observers.add(watcher, to: .demo, minimumIndex: UInt64(50_000 - number))
+        }
+        for watcher in watchers { observers.add(watcher, to: .demo, minimumIndex: 60_000) }
+        #expect(observers.count == 20_000)
+        #expect(observers.waitingPlaces <= 2 * 20_000 + 64)
+        for watcher in watchers.dropFirst(10) { observers.remove(watcher, from: .demo) }
+        #expect(observers.count == 10)
+        #expect(observers.waitingPlaces <= 2 * 10 + 64)
+        #expect(observers.takeShows(lastApplied: 59_999).isEmpty)
+        let shown = observers.takeShows(lastApplied: 60_000).flatMap(\.sinks)
+        #expect(shown.map(ObjectIdentifier.init) == watchers.prefix(10).map(ObjectIdentifier.init))
+        #expect(observers.waitingPlaces == 0)
+    }
+
+    @Test("they are shown by index, then as they came; who came again has come later")
+    func order() {
+        var observers = Observers()
+        let watchers = (0..<2_000).map { _ in Watcher(loop) }
+        /// Who waits, as a plain list in order of arrival.
+        var expected: [(index: UInt64, watcher: Watcher)] = []
+        var shown: [Watcher] = []
+        var chance: UInt64 = 1
+        for round in 0..<6_000 {
+            chance = chance &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
+            let watcher = watchers[Int(chance >> 33) % watchers.count]
+            let index = UInt64(round / 2) + (chance >> 20) % 500
+            expected.removeAll { $0.watcher === watcher }
+            observers.remove(watcher, from: .demo)
+            if chance >> 62 > 0 {
+                observers.add(watcher, to: .demo, minimumIndex: index)
+                expected.append((index, watcher))
+            }
+            guard round % 50 == 0 else { continue }
+            let due = expected.filter { $0.index <= round / 2 }
+            expected.removeAll { $0.index <= round / 2 }
+            let wanted = due.enumerated().sorted {
+                ($0.element.index, $0.offset) < ($1.element.index, $1.offset)
+            }
+            let sinks = observers.takeShows(lastApplied: UInt64(round / 2)).flatMap(\.sinks)
+            #expect(
+                sinks.map(ObjectIdentifier.init)
+                    == wanted.map { ObjectIdentifier($0.element.watcher) })
+            shown += wanted.map(\.element.watcher)
+        }
+        #expect(shown.count > 1_000)
+        let rest = observers.removeAll().suffix(expected.count)
+        let wanted = expected.enumerated().sorted {
+            ($0.element.index, $0.offset) < ($1.element.index, $1.offset)
+        }
+        #expect(
+            rest.map(ObjectIdentifier.init)
+                == wanted.map { ObjectIdentifier($0.element.watcher) })
+    }
+
+    @Test("one sink may wait for two latches, and stop waiting for one")
+    func twoLatches() {
+        var observers = Observers()
+        let watcher = Watcher(loop)
+        observers.add(watcher, to: .demo, minimumIndex: 5)
+        observers.add(watcher, to: .other, minimumIndex: 6)
+        observers.remove(watcher, from: .demo)
+        #expect(observers.takeShows(lastApplied: 9).map(\.name) == [.other])
+        #expect(observers.count == 1)
+    }
+}
+
 @Suite("Views, wall time and terms")
 struct ViewTests {
     @Test("a linearizable view has the ledger, stamped with the leader's wall clock")

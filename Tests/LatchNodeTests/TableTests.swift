@@ -156,7 +156,7 @@ struct RenewalBufferTests {
 @Suite("Linearizable reads in rounds")
 struct ReadTableTests {
     private func read(_ deadline: UInt64 = 100) -> PendingRead {
-        PendingRead(query: .latch(primitive), sink: NobodySink(), deadline: at(deadline))
+        PendingRead(query: .view(primitive), sink: NobodySink(), deadline: at(deadline))
     }
 
     @Test("a read waits for its round's index to be applied (thesis §6.4)")

@@ -127,7 +127,7 @@ extension SimulatedClient {
         case .failed(let failure):
             simulation.note(failure)
             streams[id]?.retryAt = simulation.now + simulation.generator.draw(from: 0...20)
-        case .answer, .renewed, .latch, .unknownSession, .noSuchPrimitive, .latches, .primitives,
+        case .answer, .renewed, .latch, .unknownSession, .latches, .primitives,
             .status, .view, .localView:
             break
         }

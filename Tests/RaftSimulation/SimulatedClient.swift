@@ -195,7 +195,6 @@ final class SimulatedClient {
         case .command(let command): kind = .command(command)
         case .renew(let renewal): kind = .renewal(renewal)
         case .read(.get(let name, let session, _)): kind = .get(name, session)
-        case .read(.latch(let name)): kind = .get(name, nil)
         case .read(.view(let name)): kind = .get(name, nil)
         case .read(.list), .read(.primitives): kind = .get(name, nil)
         }
@@ -238,17 +237,16 @@ final class SimulatedClient {
     private func readAside() {
         let query: ReadQuery
         switch simulation.generator.below(5) {
-        case 4: query = .view(name)
         case 0: query = .primitives(namespace: nil)
         case 1: query = .list(namespace: "sim", prefix: "", after: nil, limit: 10)
         default:
-            query = .latch(
+            query = .view(
                 SimulatedClient.names[
                     simulation.generator.below(simulation.options.clients.latchNames)])
         }
         let commit = simulation.observer.commitIndex.rawValue
         var operation: Int?
-        if case .latch(let name) = query {
+        if case .view(let name) = query {
             operation = simulation.history.begin(
                 1_000 + number, .get(name, nil), at: simulation.now)
         }
@@ -262,10 +260,8 @@ final class SimulatedClient {
                 try simulation.checkRead(result, of: query, notBefore: commit)
             }
             if let operation { simulation.noteRead(result, operation) }
-            switch (query, result) {
-            case (.latch(name), .latch(let state, _)): lastState = state
-            case (.view(name), .view(let view?, _)): lastState = view.state
-            default: break  // default: open set (pairs)
+            if case .view(name) = query, case .view(let view?, _) = result {
+                lastState = view.state
             }
         }
     }
@@ -294,7 +290,7 @@ final class SimulatedClient {
         case .renewed(let isAlive, _):
             settle(.renewed(isAlive), index: nil, process)
             if isAlive { confirm(open) } else { simulation.mark(.deniedRenewal); forgetSession() }
-        case .latch, .noSuchPrimitive, .unknownSession, .latches, .primitives, .view:
+        case .latch, .unknownSession, .latches, .primitives, .view:
             call = nil
             guard case .read(let query) = open.request else { return }
             simulation.check { () throws(Violation) in

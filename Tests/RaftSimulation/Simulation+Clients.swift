@@ -69,10 +69,6 @@ extension Simulation {
         case (.get(let name, _, _), .latch(let state, let index)):
             mark(.readInSession)
             try checkRead(name, state, index, commit)
-        case (.latch(let name), .latch(let state, let index)):
-            try checkRead(name, state, index, commit)
-        case (.latch(let name), .noSuchPrimitive(let index)):
-            try checkRead(name, nil, index, commit)
         case (.get, .unknownSession):
             mark(.readOfUnknownSession)
         case (.list, .latches(let rows, let index)):
@@ -87,7 +83,7 @@ extension Simulation {
             mark(.readOfLedger)
             try checkRead(name, view?.state, index, commit)
             try truth.check(view, of: name, at: index)
-        case (.primitives, _), (.get, _), (.latch, _), (.list, _), (.view, _):
+        case (.primitives, _), (.get, _), (.list, _), (.view, _):
             break
         }
     }
@@ -112,8 +108,6 @@ extension Simulation {
         switch result {
         case .latch(let state, let index):
             history.end(operation, .state(state), index: index, at: now)
-        case .noSuchPrimitive(let index):
-            history.end(operation, .state(nil), index: index, at: now)
         case .unknownSession:
             history.end(operation, .unknownSession, index: nil, at: now)
         case .view(let view, let index):

@@ -34,7 +34,7 @@ enum TargetRules {
         TargetRule(
             name: "LatchNode",
             targets: ["BinaryCoding", "RaftCore", "LatchMachine", "RaftStorage", "PeerTransport"],
-            products: ["NIOCore", "NIOPosix", "Logging", "DequeModule"]),
+            products: ["NIOCore", "NIOPosix", "Logging", "DequeModule", "HeapModule"]),
         TargetRule(name: "LatchAPI", targets: [], products: ["SwiftProtobuf"]),
         TargetRule(
             name: "LatchService",
