@@ -97,9 +97,7 @@ extension LatchNode {
             case .frame(let key, let frame):
                 if let sink = subscribers.sink(for: key, frame) { outbox.deliver(frame, to: sink) }
             case .streamTaken(let key):
-                // The second copy of a call that was sent twice takes nothing from anybody.
-                if isOwn, !calls.contains(record.number) { continue }
-                if let sink = subscribers.remove(key) { outbox.abandon(sink, because: .takenOver) }
+                noteTaken(key, isAwaited: !isOwn || calls.contains(record.number))
             case .sessionEnded(let session):
                 touchedSessions.append(session)
                 for waiter in held.removeAll(session: session) {
@@ -109,6 +107,19 @@ extension LatchNode {
                 noteChange(of: name, at: index)
             }
         }
+    }
+
+    /// Another transport carries a stream now; or none does any more, because frames that were to
+    /// be replayed to it are gone, which ended the stream (E8).
+    ///
+    /// - Parameter isAwaited: whether somebody waits for the opening. One of ours that nobody waits
+    ///   for, a second copy or one that came too late, takes nothing from anybody.
+    private func noteTaken(_ key: StreamKey, isAwaited: Bool) {
+        let isOpen = machine.lastResponseID(of: key) != nil
+        guard isAwaited || !isOpen, let subscriber = subscribers.remove(key) else { return }
+        outbox.abandon(
+            subscriber.sink,
+            because: isOpen ? .takenOver : .lagged(after: subscriber.lastResponseID))
     }
 
     private func finish(_ call: PendingCall, _ answer: Answer, at index: UInt64) {
@@ -208,8 +219,8 @@ extension LatchNode {
     /// gone.
     private func resume(_ key: StreamKey, after last: UInt64) {
         guard let frames = machine.frames(of: key, after: last) else {
-            if let sink = subscribers.remove(key) {
-                outbox.abandon(sink, because: .lagged(after: last))
+            if let subscriber = subscribers.remove(key) {
+                outbox.abandon(subscriber.sink, because: .lagged(after: last))
             }
             return
         }

@@ -34,7 +34,8 @@ package protocol ObserverSink: AnyObject, Sendable {
 package enum AbandonReason: Sendable {
     /// Somebody re-opened the stream, here or on another node (E4).
     case takenOver
-    /// The frames after this response id are gone from the latch's ring.
+    /// Frames that the stream owes are gone from the latch's ring; this response id was the last
+    /// that was served.
     case lagged(after: UInt64)
     case shuttingDown
 }

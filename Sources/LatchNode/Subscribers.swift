@@ -2,7 +2,7 @@ import LatchMachine
 
 /// The Events streams that this node serves, and how far each has been served.
 struct Subscribers {
-    private struct Subscriber {
+    struct Subscriber {
         let sink: any SubscriberSink
         var lastResponseID: UInt64
     }
@@ -31,8 +31,8 @@ struct Subscribers {
         return subscriber.sink
     }
 
-    mutating func remove(_ key: StreamKey) -> (any SubscriberSink)? {
-        streams.removeValue(forKey: key)?.sink
+    mutating func remove(_ key: StreamKey) -> Subscriber? {
+        streams.removeValue(forKey: key)
     }
 
     /// Removes the stream if `sink` still serves it.

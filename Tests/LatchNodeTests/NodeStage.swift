@@ -9,16 +9,30 @@ import Testing
 
 @testable import LatchNode
 
-/// A disk that is never busy.
+/// A disk that is never busy, unless it is told to be.
 final class InstantDisk: NodeDisk, @unchecked Sendable {
     private var onPersisted: (PersistID) -> Void = { _ in }
+    private var waiting: [PersistID] = []
+    var isBusy = false {
+        didSet { finishWaiting() }
+    }
 
     func start(
         onPersisted: @escaping @Sendable (PersistID) -> Void,
         onFailure: @escaping @Sendable (StorageFailure) -> Void
     ) { self.onPersisted = onPersisted }
-    func persist(_ persist: Persist) { onPersisted(persist.id) }
+    func persist(_ persist: Persist) {
+        waiting.append(persist.id)
+        finishWaiting()
+    }
     func close() {}
+
+    private func finishWaiting() {
+        while !isBusy, let first = waiting.first {
+            waiting.removeFirst()
+            onPersisted(first)
+        }
+    }
 }
 
 /// Links to nobody.
@@ -48,6 +62,7 @@ extension PrimitiveName {
 /// peers are played by the test.
 struct NodeStage {
     let loop = EmbeddedEventLoop()
+    let disk = InstantDisk()
     let node: LatchNode
 
     init(
@@ -61,7 +76,7 @@ struct NodeStage {
         var settings = NodeSettings(server: ServerID(1), members: members)
         change(&settings)
         node = try LatchNode(
-            settings: settings, disk: InstantDisk(), recovered: recovered, loop: loop, seed: 1,
+            settings: settings, disk: disk, recovered: recovered, loop: loop, seed: 1,
             logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() },
             encodeSnapshot: { _ in }, onHalt: { Issue.record("halted: \($0)") },
             links: { _ in NoLinks() })

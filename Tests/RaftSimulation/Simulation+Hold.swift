@@ -92,6 +92,23 @@ extension Simulation {
         }
     }
 
+    /// A node often hears that a former leader refused its calls just after it has handed them to
+    /// the next one.
+    func planRelease(to process: SimulatedProcess, handingOn handed: PeerFrame) {
+        guard case .proposals(let proposals) = handed, !hold.kept.isEmpty else { return }
+        let numbers = Set(proposals.proposals.map(\.number))
+        let isOverdue = hold.kept.contains { item in
+            guard case .proposalsRefused(let refused) = item.frame else { return false }
+            return item.target == process.position && refused.term < proposals.term
+                && !numbers.isDisjoint(with: refused.numbers)
+        }
+        guard isOverdue, generator.happens(permille: 800) else { return }
+        let epoch = hold.epoch
+        time.after(generator.draw(from: 0...2)) { [self] in
+            if hold.epoch == epoch { releaseHold() }
+        }
+    }
+
     /// A new leader often meets what was said to it when it led before.
     func planRelease(to leader: SimulatedProcess) {
         guard !hold.kept.isEmpty, leader.ledTerm > .zero || hold.isOutward,

@@ -236,7 +236,9 @@ extension Simulation {
         trace.fold(3, UInt64(process.position), UInt64(server.rawValue))
         trace.note("\(process.id) → \(server): \(frame.summary)")
         switch frame {
-        case .proposals: mark(.forwardedCalls)
+        case .proposals:
+            mark(.forwardedCalls)
+            planRelease(to: process, handingOn: frame)
         case .proposalsRefused: mark(.refusedProposalsFrame)
         case .readIndexRequest: mark(.readThroughFollower)
         case .raft, .readIndexReply, .stateDigest: break
