@@ -9,6 +9,7 @@
 #include <stdint.h>
 #include <string.h>
 #include <sys/types.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #ifdef __linux__
@@ -117,6 +118,20 @@ static inline int latchd_signal_process(int descriptor, int signal) {
     errno = ENOSYS;
     return -1;
 #endif
+}
+
+// Collects one child that has ended and gives its number; 0: there are children, and none of them has ended; -1 with
+// ECHILD: there is no child.
+static inline pid_t latchd_collect_child(void) {
+    pid_t child;
+    do {
+#ifdef __linux__
+        child = waitpid(-1, NULL, WNOHANG | __WALL);
+#else
+        child = waitpid(-1, NULL, WNOHANG);
+#endif
+    } while (child < 0 && errno == EINTR);
+    return child;
 }
 
 // Both ends close on exec.

@@ -44,6 +44,13 @@ final class RunRig: Sendable {
         while :; do beat beat; sleep 0.05; done
         """
 
+    /// Nobody holds the lock of the command's processes any more.
+    func isDeserted() -> Bool {
+        let lock = open(folder.appendingPathComponent("lock").path, O_RDWR)
+        defer { close(lock) }
+        return lock >= 0 && flock(lock, LOCK_EX | LOCK_NB) == 0
+    }
+
     /// One line of the command's log.
     struct Beat: Hashable {
         let kind: String
@@ -114,7 +121,7 @@ final class RunRig: Sendable {
 
     /// The guard of a `latchctl run`.
     func guardProcess(of process: NodeProcess) throws -> Int32 {
-        let children = Descendants(of: process.pid).entries.filter { $0.parent == process.pid }
+        let children = try Descendants(of: process.pid).entries.filter { $0.parent == process.pid }
         guard let child = children.first else { throw HarnessError("there is no guard now") }
         return child.pid
     }

@@ -39,7 +39,7 @@ extension FailoverTests {
                     text.split(separator: "moved ").last?.split(separator: "\n").first)
                 #expect(!FileManager.default.fileExists(atPath: String(path)))
                 // The budget is told before anything is done.
-                #expect(text.contains("SIGTERM after 649 ms and SIGKILL after 899 ms"), "\(text)")
+                #expect(text.contains("SIGTERM after 649 ms, SIGKILL after 899 ms"), "\(text)")
             }
         }
 
@@ -55,7 +55,9 @@ extension FailoverTests {
                 try await #expect(code(["codes", "--", "no-such-command"]) == 127)
                 let holder = try rig.start(["codes", "--ttl", "2s", "--", "sleep", "60"])
                 try await rig.wait(for: "the command runs", in: holder)
-                try await #expect(code(["codes", "--if-free", "--", "true"]) == 123)
+                for once in [["--if-free"], ["--once"], ["--wait", "0s"]] {
+                    try await #expect(code(["codes"] + once + ["--", "true"]) == 123)
+                }
                 try await #expect(code(["codes", "--wait", "300ms", "--", "true"]) == 124)
                 // Passed on to the command, whose end is latchctl's.
                 holder.send(SIGTERM)
@@ -65,6 +67,8 @@ extension FailoverTests {
                     ["codes", "--timeout", "500ms", "--", "true"], endpoints: ["127.0.0.1:1"])
                 let refused = try await eventually("the end") { nobody.exitCode }
                 #expect(refused == 122)
+                try await #expect(code(["codes", "--once", "--", "true"]) == 0)
+                try await #expect(code(["codes", "--wait", "0s", "--", "true"]) == 0)
             }
         }
 
@@ -81,7 +85,7 @@ extension FailoverTests {
                 process.send(SIGSTOP)
                 let guardID = try rig.guardProcess(of: process)
                 _ = try await eventually("the end of the command") {
-                    Descendants(of: guardID).entries.isEmpty ? true : nil
+                    try Descendants(of: guardID).entries.isEmpty ? true : nil
                 }
                 let last = try #require(try rig.beats().map(\.time).max())
                 let took = last - Double(stoppedAt.nanoseconds) / 1e9
@@ -95,8 +99,10 @@ extension FailoverTests {
             }
         }
 
-        @Test("latchctl killed: its guard ends the command and what left its group, and the file")
-        func killed() async throws {
+        @Test(
+            "latchctl killed: its guard, stopped or not, ends the command and what left its group",
+            arguments: [false, true])
+        func killed(isGuardStopped: Bool) async throws {
             try await withRig { rig in
                 let process = try rig.start([
                     "kill", "--ttl", "4s", "--kill-grace", "500ms", "--",
@@ -104,15 +110,64 @@ extension FailoverTests {
                 ])
                 _ = try await eventually("beats") { try rig.beats().count > 3 ? true : nil }
                 let guardID = try rig.guardProcess(of: process)
-                #expect(Descendants(of: guardID).entries.count >= 2)
+                #expect(try Descendants(of: guardID).entries.count >= 2)
+                if isGuardStopped {
+                    // latchctl first: it would let the guard go on.
+                    process.send(SIGSTOP)
+                    kill(guardID, SIGSTOP)
+                }
                 process.kill()
                 _ = try await eventually("the end of the guard", within: 5) {
                     kill(guardID, 0) != 0 ? true : nil
                 }
-                // Nobody holds the lock of the command's processes any more.
-                let lock = open(rig.folder.appendingPathComponent("lock").path, O_RDWR)
-                defer { close(lock) }
-                #expect(flock(lock, LOCK_EX | LOCK_NB) == 0)
+                #expect(rig.isDeserted())
+            }
+        }
+
+        @Test("the guard killed under processes that hop from session to session: none is left")
+        func hopping() async throws {
+            try await withRig { rig in
+                let hop = rig.folder.appendingPathComponent("hop")
+                try "echo x >> \"$1/hops\"; setsid sh \"$1/hop\" \"$1\" &"
+                    .write(to: hop, atomically: true, encoding: .utf8)
+                let command = """
+                    exec 9>>"$1/lock"; flock -s 9; setsid sh "$1/hop" "$1" & exec sleep 600
+                    """
+                for _ in 0..<5 {
+                    try? FileManager.default.removeItem(
+                        at: rig.folder.appendingPathComponent("hops"))
+                    let process = try rig.start([
+                        "hop", "--ttl", "2s", "--", "sh", "-c", command, "sh", rig.folder.path,
+                    ])
+                    _ = try await eventually("hops") {
+                        let hops = rig.folder.appendingPathComponent("hops")
+                        return try Data(contentsOf: hops).count > 8 ? true : nil
+                    }
+                    kill(try rig.guardProcess(of: process), SIGKILL)
+                    let code = try await eventually("the end") { process.exitCode }
+                    #expect(rig.isDeserted())
+                    #expect(code == RunExit.failure, "\(process.output)")
+                }
+            }
+        }
+
+        @Test("children that latchctl did not start are told of, and stay")
+        func foreignChildren() async throws {
+            try await withRig { rig in
+                let latchctl = TestCluster.binaries.appendingPathComponent("latchctl").path
+                let process = try NodeProcess(
+                    binary: URL(fileURLWithPath: "/bin/sh"),
+                    arguments: [
+                        "-c", "(sleep 3; echo stayed >> \"$0\") & exec \"$@\"",
+                        rig.log.path, latchctl, "run", "--endpoints",
+                        rig.cluster.endpoints.joined(separator: ","), "foreign", "--", "true",
+                    ], log: rig.folder.appendingPathComponent("foreign.log"))
+                let code = try await eventually("the end") { process.exitCode }
+                #expect(code == 0, "\(process.output)")
+                #expect(process.output.contains("did not start"), "\(process.output)")
+                _ = try await eventually("the other child's work") {
+                    try String(contentsOf: rig.log, encoding: .utf8) == "stayed\n" ? true : nil
+                }
             }
         }
 
@@ -132,9 +187,7 @@ extension FailoverTests {
                 kill(guardID, SIGKILL)
                 let code = try await eventually("the end") { process.exitCode }
                 #expect(code == RunExit.failure, "\(process.output)")
-                let lock = open(rig.folder.appendingPathComponent("lock").path, O_RDWR)
-                defer { close(lock) }
-                #expect(flock(lock, LOCK_EX | LOCK_NB) == 0)
+                #expect(rig.isDeserted())
             }
         }
 

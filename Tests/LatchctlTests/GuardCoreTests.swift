@@ -27,16 +27,15 @@ private struct Trial {
         return actions
     }
 
-    /// Lets time pass as the guard does, by its own wakes; `alive` answers counts.
-    mutating func pass(from start: Int, to end: Int, alive: Int = 1) {
+    /// Lets time pass as the guard does, by its own wakes; something is always left.
+    mutating func pass(from start: Int, to end: Int) {
         var now = start
         while true {
             let wake = core.wake(after: Self.moment(now))
             now = max(now + 1, Int(wake.nanoseconds / 1_000_000))
             guard now <= end else { return }
             let actions = handle(.tick, at: now)
-            if actions.contains(.count) { handle(.alive(alive), at: now) }
-            if actions.contains(.finish) { return }
+            if actions.contains(.lookForLeft) { handle(.left(true), at: now) }
         }
     }
 
@@ -57,19 +56,20 @@ struct GuardCoreTests {
         // What is stopped takes SIGTERM when it goes on.
         #expect(trial.times(of: .signalAll(SIGCONT)) == [650])
         #expect(trial.times(of: .signalAll(SIGKILL)).first == 900)
-        #expect(trial.times(of: .report(.overdue)).count == 1)
     }
 
     @Test("SIGKILL is repeated until nothing is left, and only then the guard ends")
     func untilNothingIsLeft() {
         var trial = Trial()
         trial.pass(from: 0, to: 905)
+        // Before the command's own end is known there is nothing to look for.
+        #expect(trial.times(of: .lookForLeft).isEmpty)
         trial.handle(.commandEnded(.signaled(9)), at: 906)
-        trial.handle(.alive(1), at: 906)
+        trial.handle(.left(true), at: 906)
         #expect(trial.times(of: .finish).isEmpty)
         trial.pass(from: 906, to: 940)
         #expect(trial.times(of: .signalAll(SIGKILL)).count >= 3)
-        trial.handle(.alive(0), at: 941)
+        trial.handle(.left(false), at: 941)
         #expect(trial.times(of: .report(.gone)) == [941])
         #expect(trial.times(of: .finish) == [941])
         #expect(trial.handle(.tick, at: 2_000).isEmpty)
@@ -130,7 +130,6 @@ struct GuardCoreTests {
         let actions = trial.handle(.tick, at: 60_000)
         #expect(actions.contains(.signalAll(SIGTERM)))
         #expect(actions.contains(.signalAll(SIGKILL)))
-        #expect(actions.contains(.report(.overdue)))
     }
 
     @Test("a command that ends by itself and leaves nothing: gone at once")
@@ -138,18 +137,18 @@ struct GuardCoreTests {
         var trial = Trial()
         #expect(
             trial.handle(.commandEnded(.exited(3)), at: 10)
-                == [.report(.exited(.exited(3))), .count])
-        #expect(trial.handle(.alive(0), at: 10) == [.report(.gone), .finish])
+                == [.report(.exited(.exited(3))), .lookForLeft])
+        #expect(trial.handle(.left(false), at: 10) == [.report(.gone), .finish])
     }
 
     @Test("what a command leaves behind gets SIGTERM, and SIGKILL after the grace")
     func leftBehind() {
         var trial = Trial(deadline: 10_000)
         trial.handle(.commandEnded(.exited(0)), at: 100)
-        trial.handle(.alive(2), at: 100)
+        trial.handle(.left(true), at: 100)
         #expect(trial.times(of: .report(.ending(.finished))) == [100])
         #expect(trial.times(of: .signalAll(SIGTERM)) == [100])
-        trial.pass(from: 100, to: 400, alive: 1)
+        trial.pass(from: 100, to: 400)
         #expect(trial.times(of: .signalAll(SIGTERM)) == [100])
         #expect(trial.times(of: .signalAll(SIGKILL)).first == 350)
     }
@@ -165,8 +164,7 @@ struct GuardCoreTests {
     @Test("it is too late to start when SIGTERM would be due")
     func tooLate() {
         let core = Trial().core
-        #expect(!core.isTooLate(at: Trial.moment(649)))
-        #expect(core.isTooLate(at: Trial.moment(650)))
+        #expect(core.latestStart == Trial.moment(650))
     }
 
     @Test(
@@ -198,7 +196,9 @@ struct GuardCoreTests {
                 default: input = .tick
                 }
                 var actions = trial.handle(input, at: now)
-                if actions.contains(.count) { actions += trial.handle(.alive(1), at: now) }
+                if actions.contains(.lookForLeft) {
+                    actions += trial.handle(.left(true), at: now)
+                }
                 isOver = actions.contains(.finish)
                 #expect(!isOver, "seed \(seed)")
                 if now >= deadline - 100, input != .order(.deadline(Trial.moment(deadline))) {

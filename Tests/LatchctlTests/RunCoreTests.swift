@@ -94,10 +94,49 @@ struct RunCoreTests {
         var core = running()
         #expect(core.handle(.tick, at: moment(949)).isEmpty)
         #expect(core.handle(.tick, at: moment(950)) == [.kill])
-        guard case .finish(.lost) = core.handle(.allKilled, at: moment(951)).first else {
+        // What the guard may have reported is waited for: the end of its reports.
+        #expect(core.handle(.killed(isAnyLeft: false), at: moment(951)).isEmpty)
+        #expect(core.handle(.guardVanished, at: moment(952)) == [.kill])
+        guard case .finish(.lost) = core.handle(.killed(isAnyLeft: false), at: moment(952)).first
+        else {
             Issue.record("not lost")
             return
         }
+    }
+
+    @Test("latchctl stopped beyond the deadline: what the guard did meanwhile counts")
+    func reportsBeforeBackstop() {
+        var core = running(RunRules(budget: budget, isRetried: true))
+        #expect(core.handle(.tick, at: moment(5_000)) == [.kill])
+        _ = core.handle(.report(.exited(.exited(0))), at: moment(5_001))
+        #expect(core.handle(.killed(isAnyLeft: false), at: moment(5_001)).isEmpty)
+        #expect(core.handle(.report(.gone), at: moment(5_002)) == [.finish(.ended(.exited(0)))])
+        // The SIGKILL may have been latchctl's own.
+        var killed = running()
+        _ = killed.handle(.tick, at: moment(5_000))
+        _ = killed.handle(.report(.exited(.signaled(SIGKILL))), at: moment(5_001))
+        guard case .finish(.lost) = killed.handle(.report(.gone), at: moment(5_002)).first else {
+            Issue.record("not lost")
+            return
+        }
+    }
+
+    @Test("processes that cannot be ended: told once at the deadline, and never taken for gone")
+    func overdue() {
+        var core = running()
+        for time in stride(from: 950, to: 990, by: 10) {
+            #expect(core.handle(.tick, at: moment(time)) == [.kill])
+            #expect(core.handle(.killed(isAnyLeft: true), at: moment(time)).isEmpty)
+        }
+        #expect(core.handle(.guardVanished, at: moment(995)) == [.kill])
+        let late = core.handle(.killed(isAnyLeft: true), at: moment(1_000))
+        guard case .warn(let text) = late.first else {
+            Issue.record("\(late)")
+            return
+        }
+        #expect(text.contains("left at the deadline"))
+        #expect(core.handle(.killed(isAnyLeft: true), at: moment(60_000)).isEmpty)
+        #expect(core.handle(.tick, at: moment(60_000)) == [.kill])
     }
 
     @Test("a guard that was killed: all its processes are killed, and latchctl has failed")
@@ -105,12 +144,64 @@ struct RunCoreTests {
         var core = running()
         #expect(core.handle(.guardVanished, at: moment(20)) == [.kill])
         // Until none is left.
+        #expect(core.handle(.killed(isAnyLeft: true), at: moment(20)).isEmpty)
         #expect(core.handle(.tick, at: moment(20)) == [.kill])
-        guard case .finish(.failed) = core.handle(.allKilled, at: moment(21)).first else {
+        guard
+            case .finish(.failed(let reason)) = core.handle(
+                .killed(isAnyLeft: false), at: moment(21)
+            ).first
+        else {
             Issue.record("not failed")
             return
         }
+        #expect(reason.contains("was killed"))
         #expect(RunEnd.failed("").code == RunExit.failure)
+    }
+
+    @Test("a guard that cannot be started, or cannot start the command: what, why, and what to do")
+    func notStarted() {
+        var core = RunCore(rules: RunRules(budget: budget), waitUntil: nil)
+        _ = core.handle(.holding(grant()), at: moment(0))
+        #expect(core.handle(.notStarted("why"), at: moment(1)) == [.finish(.failed("why"))])
+
+        var lacking = RunCore(rules: RunRules(budget: budget), waitUntil: nil)
+        _ = lacking.handle(.holding(grant()), at: moment(0))
+        #expect(
+            lacking.handle(.report(.failed(.command, errno: EAGAIN)), at: moment(1)).isEmpty)
+        guard case .finish(let end) = lacking.handle(.report(.gone), at: moment(1)).first,
+            case .failed(let reason) = end
+        else {
+            Issue.record("not failed")
+            return
+        }
+        for word in ["posix_spawn", "Resource temporarily unavailable", "ulimit -u"] {
+            #expect(reason.contains(word), "\(reason)")
+        }
+        #expect(end.code == RunExit.failure)
+
+        var early = RunCore(rules: RunRules(budget: budget), waitUntil: nil)
+        _ = early.handle(.holding(grant()), at: moment(0))
+        #expect(early.handle(.guardVanished, at: moment(1)) == [.kill])
+        guard
+            case .finish(.failed(let words)) = early.handle(
+                .killed(isAnyLeft: false), at: moment(1)
+            ).first
+        else {
+            Issue.record("not failed")
+            return
+        }
+        #expect(words.contains("before it had started the command"))
+    }
+
+    @Test("too late to start is a loss, whatever the code of the process that was to start it")
+    func late() {
+        var core = running()
+        _ = core.handle(.report(.late), at: moment(700))
+        _ = core.handle(.report(.exited(.exited(RunExit.lost))), at: moment(700))
+        guard case .finish(.lost) = core.handle(.report(.gone), at: moment(700)).first else {
+            Issue.record("not lost")
+            return
+        }
     }
 
     @Test("signals are passed on; while waiting, those that end a process end the wait")

@@ -1,7 +1,8 @@
 import CProcess
 import Foundation
 
-/// The living processes that come from one process, found in `/proc`.
+/// The living processes that come from one process, as one look at `/proc` finds them: whom to
+/// signal. It is no proof of who is not there; ``Children`` has that.
 ///
 /// A process that left its group (`setsid`, double fork) is found all the same: the ancestor is a
 /// subreaper, so that whoever loses its parent becomes its child and never leaves the tree.
@@ -14,13 +15,31 @@ struct Descendants {
         /// its number.
         let startTime: UInt64
         let isAlive: Bool
+
+        /// The same for the whole life of a process, whoever its parent and its group are.
+        var identity: Identity { Identity(pid: pid, startTime: startTime) }
+    }
+
+    struct Identity: Hashable {
+        let pid: Int32
+        let startTime: UInt64
+    }
+
+    /// `/proc` could not be read.
+    struct Unreadable: Error {
+        let errno: Int32
     }
 
     let entries: [Entry]
 
+    /// How often ``signal(_:unless:)`` looks again while each look finds somebody new.
+    private static let mostLooks = 8
+
     /// All living descendants of `root`, without itself.
-    init(of root: Int32) {
-        let all = Self.processes()
+    ///
+    /// - Throws: ``Unreadable``.
+    init(of root: Int32) throws(Unreadable) {
+        let all = try Self.processes()
         let children = Dictionary(grouping: all, by: \.parent)
         var found: [Entry] = []
         var open = [root]
@@ -34,45 +53,56 @@ struct Descendants {
         entries = found
     }
 
-    private init(entries: [Entry]) {
-        self.entries = entries
-    }
-
-    /// All but one.
-    func without(_ pid: Int32) -> Descendants {
-        Descendants(entries: entries.filter { $0.pid != pid })
-    }
-
-    /// Sends a signal to each of them that is still the process that was found.
-    func signal(_ number: Int32) {
-        for entry in entries {
-            let descriptor = latchd_open_process(entry.pid)
-            guard descriptor >= 0 else { continue }
-            // The descriptor means whoever has the number now. If that is the one that was found,
-            // the signal can reach no other.
-            if Self.entry(of: entry.pid)?.startTime == entry.startTime {
-                _ = latchd_signal_process(descriptor, number)
-            }
-            close(descriptor)
+    /// Sends a signal, once, to every descendant of this process that is not spared. Whoever was
+    /// just being started at one look is there at the next.
+    ///
+    /// - Throws: ``Unreadable``.
+    static func signal(
+        _ number: Int32, unless isSpared: (Entry) -> Bool = { _ in false }
+    ) throws(Unreadable) {
+        var seen: Set<Identity> = []
+        for _ in 0..<mostLooks {
+            let new = try Descendants(of: getpid()).entries
+                .filter { !isSpared($0) && seen.insert($0.identity).inserted }
+            if new.isEmpty { return }
+            for entry in new { signal(entry, number) }
         }
     }
 
-    private static func processes() -> [Entry] {
-        guard let folder = opendir("/proc") else { return [] }
+    /// If it is still the process that was found.
+    private static func signal(_ found: Entry, _ number: Int32) {
+        let descriptor = latchd_open_process(found.pid)
+        guard descriptor >= 0 else { return }
+        defer { close(descriptor) }
+        // The descriptor means whoever has the number now. If that is the one that was found, the
+        // signal can reach no other.
+        guard let now = try? entry(of: found.pid), now.identity == found.identity else { return }
+        _ = latchd_signal_process(descriptor, number)
+    }
+
+    private static func processes() throws(Unreadable) -> [Entry] {
+        guard let folder = opendir("/proc") else { throw Unreadable(errno: errno) }
         defer { closedir(folder) }
         var entries: [Entry] = []
+        errno = 0
         while let item = readdir(folder) {
             let pid = withUnsafePointer(to: &item.pointee.d_name) { name in
                 name.withMemoryRebound(to: CChar.self, capacity: 256) { atoi($0) }
             }
-            if pid > 0, let entry = entry(of: pid) { entries.append(entry) }
+            if pid > 0, let entry = try entry(of: pid) { entries.append(entry) }
+            errno = 0
         }
+        guard errno == 0 else { throw Unreadable(errno: errno) }
         return entries
     }
 
-    private static func entry(of pid: Int32) -> Entry? {
+    /// nil: there is no such process any more, or it is hidden from this user.
+    private static func entry(of pid: Int32) throws(Unreadable) -> Entry? {
         let descriptor = open("/proc/\(pid)/stat", O_RDONLY | O_CLOEXEC)
-        guard descriptor >= 0 else { return nil }
+        guard descriptor >= 0 else {
+            guard [EMFILE, ENFILE, ENOMEM].contains(errno) else { return nil }
+            throw Unreadable(errno: errno)
+        }
         defer { close(descriptor) }
         var bytes = [UInt8](repeating: 0, count: 1_024)
         let count = read(descriptor, &bytes, bytes.count)
@@ -90,9 +120,11 @@ struct Descendants {
             let pid = Int32(String(decoding: pid, as: UTF8.self)),
             let parent = Int32(String(decoding: fields[1], as: UTF8.self)),
             let group = Int32(String(decoding: fields[2], as: UTF8.self)),
+            let threads = Int(String(decoding: fields[17], as: UTF8.self)),
             let startTime = UInt64(String(decoding: fields[19], as: UTF8.self))
         else { return nil }
-        let isAlive = state != UInt8(ascii: "Z") && state != UInt8(ascii: "X")
+        // The state is that of the first thread: others may go on after its end.
+        let isAlive = ![UInt8(ascii: "Z"), UInt8(ascii: "X")].contains(state) || threads > 1
         return Entry(
             pid: pid, parent: parent, group: group, startTime: startTime, isAlive: isAlive)
     }

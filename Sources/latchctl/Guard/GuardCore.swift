@@ -20,8 +20,8 @@ struct GuardCore {
         /// The pipe from latchctl is closed: it is gone.
         case orphaned
         case commandEnded(ProcessEnd)
-        /// So many of the command's processes are alive: the answer to ``Action/count``.
-        case alive(Int)
+        /// The answer to ``Action/lookForLeft``.
+        case left(Bool)
         /// Nothing but time has passed.
         case tick
     }
@@ -31,16 +31,17 @@ struct GuardCore {
         case signalGroup(Int32)
         /// To every process that comes from the command, whatever its group.
         case signalAll(Int32)
-        /// Answer with ``Input/alive(_:)``.
-        case count
+        /// Answer with ``Input/left(_:)`` whether a process of the command is left. Comes only
+        /// after ``Input/commandEnded(_:)``.
+        case lookForLeft
         case startJeopardyCommand
         case report(GuardReport)
         /// The guard's work is done.
         case finish
     }
 
-    /// How often the processes are counted while they are being ended.
-    static let countingPeriod: Duration = .milliseconds(10)
+    /// How often to look whether processes are left while they are being ended.
+    static let lookingPeriod: Duration = .milliseconds(10)
 
     private let timing: GuardTiming
     private var deadline: BootTime
@@ -49,7 +50,6 @@ struct GuardCore {
     private var ending: (reason: GuardReason, killAt: BootTime)?
     private var end: ProcessEnd?
     private var wasTerminated = false
-    private var isOverdue = false
     private var isOver = false
 
     init(timing: GuardTiming, deadline: BootTime) {
@@ -61,14 +61,14 @@ struct GuardCore {
     private var termAt: BootTime { killAt - timing.killGrace }
     private var jeopardyAt: BootTime { deadline - timing.jeopardyLead }
 
-    /// Whether it is too late to start the command at all.
-    func isTooLate(at now: BootTime) -> Bool { now >= termAt }
+    /// From here on it is too late to start the command at all.
+    var latestStart: BootTime { termAt }
 
     /// When to come back with a ``Input/tick`` at the latest.
     func wake(after now: BootTime) -> BootTime {
         guard let ending else { return isWarned ? termAt : min(jeopardyAt, termAt) }
         if end == nil, now < ending.killAt { return ending.killAt }
-        return now + Self.countingPeriod
+        return now + Self.lookingPeriod
     }
 
     mutating func handle(_ input: Input, at now: BootTime) -> [Action] {
@@ -86,10 +86,10 @@ struct GuardCore {
             guard end == nil else { return check(now) }
             end = how
             let actions: [Action] = [.report(.exited(how))]
-            // What it left behind is counted before it is signalled: usually there is nothing.
+            // There is a look before what it left behind is signalled: usually there is nothing.
             if ending == nil { ending = (.finished, min(now + timing.killGrace, killAt)) }
-            return actions + [.count]
-        case .alive(let count): return counted(count, now)
+            return actions + [.lookForLeft]
+        case .left(let isAnyLeft): return looked(isAnyLeft)
         case .tick: return check(now)
         }
     }
@@ -114,21 +114,13 @@ struct GuardCore {
         }
         guard let ending else { return actions }
         // A later deadline never takes back a moment that was set; an earlier one does not come.
-        if now >= ending.killAt {
-            actions += [.signalAll(SIGKILL), .count]
-        } else if end != nil {
-            actions.append(.count)
-        }
-        if now >= deadline, !isOverdue {
-            isOverdue = true
-            actions.append(.report(.overdue))
-        }
+        if now >= ending.killAt { actions.append(.signalAll(SIGKILL)) }
+        if end != nil { actions.append(.lookForLeft) }
         return actions
     }
 
-    private mutating func counted(_ count: Int, _ now: BootTime) -> [Action] {
-        guard end != nil else { return [] }
-        guard count > 0 else {
+    private mutating func looked(_ isAnyLeft: Bool) -> [Action] {
+        guard isAnyLeft else {
             isOver = true
             return [.report(.gone), .finish]
         }

@@ -28,20 +28,44 @@ final class GuardProcess {
     private let signals: Int32
     private var core: GuardCore
     private var lines = LineBuffer()
+    /// 0: not started, or collected.
     private var command: Int32 = 0
     private var isControlOpen = true
+    private var isBlind = false
+    /// When to look for descendants that are to be killed and are no children, the next time.
+    private var nextScan = BootTime(nanoseconds: 0)
+    private static let scanningPeriod: Duration = .milliseconds(50)
     private var isFinished = false
 
     static func main() -> Never {
-        guard let setup = Setup(rawArguments) else { exit(RunExit.failure) }
+        guard let setup = Setup(rawArguments) else {
+            Console.complain("latchctl: \(mode) is for latchctl run alone")
+            exit(RunExit.failure)
+        }
         _ = latchd_set_name("latchctl-guard")
-        guard let guardian = GuardProcess(setup) else { exit(RunExit.failure) }
-        guardian.run()
-        exit(0)
+        do {
+            try GuardProcess(setup).run()
+            exit(0)
+        } catch {
+            // No process was started.
+            GuardReport.failed(error.need, errno: error.errno).write(to: setup.report)
+            GuardReport.gone.write(to: setup.report)
+            exit(RunExit.failure)
+        }
     }
 
-    /// nil: the system lacks something that a guard cannot be without.
-    private init?(_ setup: Setup) {
+    private struct Failure: Error {
+        let need: GuardNeed
+        let errno: Int32
+
+        /// - Parameter errno: the reason, if it is not the last one that the system gave.
+        init(_ need: GuardNeed, errno: Int32 = Foundation.errno) {
+            self.need = need
+            self.errno = errno
+        }
+    }
+
+    private init(_ setup: Setup) throws(Failure) {
         self.setup = setup
         core = GuardCore(timing: setup.timing, deadline: setup.deadline)
         for descriptor in [setup.control, setup.report] {
@@ -53,16 +77,28 @@ final class GuardProcess {
         var all = sigset_t()
         sigfillset(&all)
         sigprocmask(SIG_SETMASK, &all, nil)
+        // One that is stopped when latchctl is killed goes on.
+        _ = latchd_signal_at_parents_death(SIGCONT)
         var children = sigset_t()
         sigemptyset(&children)
         sigaddset(&children, SIGCHLD)
         signals = latchd_signal_descriptor(&children)
+        guard signals >= 0 else { throw Failure(.signals) }
         timer = latchd_boot_timer()
-        guard signals >= 0, timer >= 0, latchd_become_subreaper() == 0 else { return nil }
+        guard timer >= 0 else { throw Failure(.timer) }
+        guard latchd_become_subreaper() == 0 else { throw Failure(.orphans) }
+        let own = latchd_open_process(getpid())
+        guard own >= 0 else { throw Failure(.descriptors) }
+        close(own)
+        do {
+            _ = try Descendants(of: getpid())
+        } catch {
+            throw Failure(.processes, errno: error.errno)
+        }
     }
 
-    private func run() {
-        start()
+    private func run() throws(Failure) {
+        try start()
         while !isFinished {
             let wake = core.wake(after: .now)
             _ = latchd_set_boot_timer(timer, UInt64(max(1, wake.nanoseconds)))
@@ -71,30 +107,31 @@ final class GuardProcess {
             reap()
             step(.tick)
         }
-        giveTerminalBack()
         removeDeadlineFile()
     }
 
-    private func start() {
-        guard !core.isTooLate(at: .now) else { return fail(errno: ETIME) }
-        let takesTerminal = setup.terminalGroup != 0 ? "1" : "0"
-        let (pid, error) = spawn(setup.command, takesTerminal: takesTerminal)
-        guard error == 0 else { return fail(errno: error) }
+    private func start() throws(Failure) {
+        guard BootTime.now < core.latestStart else {
+            tell(.late)
+            tell(.gone)
+            isFinished = true
+            return
+        }
+        let (pid, error) = spawn(
+            setup.command, report: setup.report, takesTerminal: setup.terminalGroup != 0)
+        guard error == 0 else { throw Failure(.command, errno: error) }
         command = pid
-        perform(.report(.started(pid)))
-    }
-
-    private func fail(errno: Int32) {
-        perform(.report(.failed(errno: errno)))
-        perform(.report(.gone))
-        isFinished = true
+        tell(.started(pid))
     }
 
     private func spawn(
-        _ words: [UnsafeMutablePointer<CChar>], takesTerminal: String
+        _ words: [UnsafeMutablePointer<CChar>], report: Int32 = -1, takesTerminal: Bool = false
     ) -> (pid: Int32, error: Int32) {
-        let own = [rawArguments[0], cString(Trampoline.mode), cString("\(getpid())")]
-        return Spawn(path: ownProgram, arguments: own + [cString(takesTerminal)] + words).start()
+        let trampoline = Trampoline(
+            guardID: getpid(), latestStart: core.latestStart, report: report,
+            takesTerminal: takesTerminal, command: words)
+        let kept = report >= 0 ? [report] : []
+        return Spawn(path: ownProgram, arguments: trampoline.arguments, kept: kept).start()
     }
 
     /// Until the timer fires, a child changes, or latchctl says something.
@@ -106,7 +143,6 @@ final class GuardProcess {
         ]
         poll(&sources, nfds_t(isControlOpen ? 3 : 2), -1)
         while latchd_next_signal(signals) != 0 {}
-        if sources[2].revents == 0 { return }
     }
 
     private func readControl() {
@@ -129,9 +165,11 @@ final class GuardProcess {
     /// number, which is that of the group too, means nothing else. Other children are orphans that
     /// came to us.
     private func reap() {
+        guard command != 0 else { return }
         var stopped = siginfo_t()
-        if waitid(P_PID, id_t(command), &stopped, WSTOPPED | WNOHANG) == 0,
-            stopped.si_signo == SIGCHLD, setup.terminalGroup != 0
+        if setup.terminalGroup != 0,
+            waitid(P_PID, id_t(command), &stopped, WSTOPPED | WNOHANG) == 0,
+            stopped.si_signo == SIGCHLD
         {
             // Nobody waits on this terminal who could take the command up again.
             step(.order(.signal(SIGCONT)))
@@ -158,32 +196,76 @@ final class GuardProcess {
 
     private func perform(_ action: GuardCore.Action) {
         switch action {
-        case .signalGroup(let number): killpg(command, number)
-        case .signalAll(let number):
-            // The group first: it takes one call, and no process of it can slip through.
-            killpg(command, number)
-            Descendants(of: getpid()).signal(number)
-        case .count: step(.alive(Descendants(of: getpid()).entries.count))
+        case .signalGroup(let number): signalGroup(number)
+        case .signalAll(let number): signalAll(number)
+        case .lookForLeft: step(.left(isAnyLeft()))
         case .startJeopardyCommand: startJeopardyCommand()
         case .report(let report): tell(report)
         case .finish: isFinished = true
         }
     }
 
+    /// As long as the command is not collected: its number is that of the group.
+    private func signalGroup(_ number: Int32) {
+        if command != 0 { killpg(command, number) }
+    }
+
+    private func signalAll(_ number: Int32) {
+        // The group first: it takes one call, and no process of it can slip through.
+        signalGroup(number)
+        look { [command] () throws(Descendants.Unreadable) in
+            if number == SIGKILL { try Children.kill(but: command) }
+        }
+        // A look at everybody takes long, and the ends of children are not heard meanwhile.
+        guard number != SIGKILL || BootTime.now >= nextScan else { return }
+        look { [command] () throws(Descendants.Unreadable) in
+            // Others than SIGKILL come only once: many programs take a second SIGTERM for
+            // impatience.
+            try Descendants.signal(number) { number != SIGKILL && $0.group == command }
+        }
+        if number == SIGKILL { nextScan = .now + Self.scanningPeriod }
+    }
+
+    /// Whether a process of the command is left.
+    private func isAnyLeft() -> Bool {
+        if command != 0 {
+            // This only tells when to ask the kernel: it may miss some.
+            let others = look { [command] () throws(Descendants.Unreadable) in
+                try Children.living(but: command)
+            }
+            guard let others, others.isEmpty else { return true }
+            var status: Int32 = 0
+            waitpid(command, &status, 0)
+            command = 0
+        }
+        return Children.collectEnded()
+    }
+
+    /// nil: `/proc` could not be read. That is told once.
+    @discardableResult
+    private func look<Found>(
+        _ body: () throws(Descendants.Unreadable) -> Found
+    ) -> Found? {
+        do {
+            return try body()
+        } catch {
+            if !isBlind { tell(.blind(errno: error.errno)) }
+            isBlind = true
+            return nil
+        }
+    }
+
     private func startJeopardyCommand() {
         guard !setup.jeopardyCommand.isEmpty else { return }
         setenv("LATCHD_EVENT", "jeopardy", 1)
-        _ = spawn(setup.jeopardyCommand, takesTerminal: "0")
+        _ = spawn(setup.jeopardyCommand)
         unsetenv("LATCHD_EVENT")
     }
 
     private func tell(_ report: GuardReport) {
-        let line = Array((report.line + "\n").utf8)
-        _ = write(setup.report, line, line.count)
-    }
-
-    private func giveTerminalBack() {
-        if setup.terminalGroup != 0 { tcsetpgrp(0, setup.terminalGroup) }
+        // Before latchctl, which ends the guard when it hears that, can use it itself.
+        if report == .gone, setup.terminalGroup != 0 { Terminal.give(to: setup.terminalGroup) }
+        report.write(to: setup.report)
     }
 
     /// Here too, for a latchctl that cannot do it any more.

@@ -45,12 +45,15 @@ struct Spawn {
         posix_spawnattr_setflags(&attributes, Int16(flags))
         var pid: pid_t = 0
         let terminated: [UnsafeMutablePointer<CChar>?] = arguments + [nil]
-        let error = posix_spawn(&pid, path, &actions, &attributes, terminated, variables())
+        let added = environment.map { cString("\($0.key)=\($0.value)") }
+        defer { for variable in added { variable.deallocate() } }
+        let error = posix_spawn(
+            &pid, path, &actions, &attributes, terminated, inherited() + added + [nil])
         return (pid, error)
     }
 
-    /// Ours as they are, whether or not they are text, less those that are replaced.
-    private func variables() -> [UnsafeMutablePointer<CChar>?] {
+    /// Our variables as they are, whether or not they are text, less those that are replaced.
+    private func inherited() -> [UnsafeMutablePointer<CChar>?] {
         var all: [UnsafeMutablePointer<CChar>?] = []
         var next = environ
         while let variable = next.pointee {
@@ -60,11 +63,11 @@ struct Spawn {
             if !isReplaced { all.append(variable) }
             next += 1
         }
-        return all + environment.map { cString("\($0.key)=\($0.value)") } + [nil]
+        return all
     }
 }
 
-/// A C string for the rest of the process's life.
+/// A C string; the caller frees it, or keeps it for the rest of the process's life.
 func cString(_ text: String) -> UnsafeMutablePointer<CChar> {
     let bytes = text.utf8CString
     let copy = UnsafeMutablePointer<CChar>.allocate(capacity: bytes.count)

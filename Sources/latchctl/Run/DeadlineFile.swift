@@ -32,7 +32,10 @@ struct DeadlineFile {
         let name = cString(template)
         defer { name.deallocate() }
         guard mkdtemp(name) != nil else {
-            throw RunFailure("cannot make a folder in \(base): \(String(cString: strerror(errno)))")
+            let reason = String(cString: strerror(errno))
+            throw RunFailure(
+                "cannot make a folder in \(base): \(reason). Set TMPDIR to one that can be written to."
+            )
         }
         path = String(cString: name) + "/deadline.json"
     }
@@ -51,10 +54,4 @@ struct DeadlineFile {
         unlink(path)
         if let slash = path.lastIndex(of: "/") { rmdir(String(path[..<slash])) }
     }
-}
-
-/// Why `latchctl run` itself cannot go on.
-struct RunFailure: Error {
-    let message: String
-    init(_ message: String) { self.message = message }
 }

@@ -28,9 +28,9 @@ struct Run: AsyncParsableCommand {
               latchctl run --on-jeopardy 'pkill -USR1 -f ./worker' worker -- ./worker
 
             Exit codes: that of the command, or 128 and the number of the signal that ended it (or the wait); \
-            121 the latch was lost, 122 the cluster did not answer or refused, 123 --if-free: somebody else holds it, \
-            124 not got within --wait, 125 latchctl failed, 126 the command cannot be executed, 127 it was not found, \
-            64 wrong usage.
+            121 the latch was lost, 122 the cluster did not answer or refused, 123 --if-free, --once: somebody else \
+            holds it, 124 not got within --wait, 125 latchctl or its watchdog failed, 126 the command cannot be \
+            executed, 127 it was not found, 64 wrong usage.
             """)
 
     @OptionGroup var latch: LatchOptions
@@ -41,11 +41,7 @@ struct Run: AsyncParsableCommand {
         help: ArgumentHelp("The command and its arguments, after --.", valueName: "command"))
     var command: [String] = []
 
-    @Option(
-        help: ArgumentHelp(
-            "The id to take part under, unique. Default: host name, process id and four random digits.",
-            valueName: "id"))
-    var participant: String?
+    @OptionGroup var participant: ParticipantOptions
 
     @Option(
         help: ArgumentHelp(
@@ -64,7 +60,9 @@ struct Run: AsyncParsableCommand {
             valueName: "duration"))
     var wait: TimeSpan?
 
-    @Flag(help: "Do not wait: exit with 123 if somebody else holds the latch.")
+    @Flag(
+        name: [.customLong("if-free"), .customLong("once")],
+        help: "Try once: exit with 123 if somebody else holds the latch. --wait 0s is the same.")
     var ifFree = false
 
     @Flag(
@@ -84,6 +82,14 @@ struct Run: AsyncParsableCommand {
 
     private var budget: RunBudget { RunBudget(ttl: ttl.duration, killGrace: killGrace?.duration) }
 
+    /// What was asked for.
+    var rules: RunRules {
+        let isWaiting = wait?.duration != .zero
+        return RunRules(
+            budget: budget, wait: isWaiting ? wait?.duration : nil,
+            isOnlyIfFree: ifFree || !isWaiting, isRetried: retry)
+    }
+
     mutating func validate() throws {
         guard !command.isEmpty else {
             throw ValidationError("Name the command after --, as in: latchctl run NAME -- CMD ARG…")
@@ -92,8 +98,10 @@ struct Run: AsyncParsableCommand {
             throw ValidationError("--ttl may be at most 24h, not \(ttl).")
         }
         if let objection = budget.objection { throw ValidationError(objection + ".") }
-        if let participant, participant.isEmpty {
-            throw ValidationError("--participant is empty.")
+        if retry, rules.isOnlyIfFree {
+            throw ValidationError(
+                "--retry waits for the latch again after a loss; leave it out, or --if-free (--once, --wait 0s)."
+            )
         }
         if let onJeopardy, (commandWords(onJeopardy) ?? []).isEmpty {
             throw ValidationError("--on-jeopardy is empty, or a quote in it is not closed.")
@@ -107,9 +115,8 @@ struct Run: AsyncParsableCommand {
         #else
         let plan = RunSession.Plan(
             name: latch.name, namespace: latch.namespace,
-            participant: participant ?? Hold.defaultParticipant(),
-            rules: RunRules(
-                budget: budget, wait: wait?.duration, isOnlyIfFree: ifFree, isRetried: retry),
+            participant: participant.makeName(),
+            rules: rules,
             command: Array(rawArguments.suffix(command.count)),
             jeopardyCommand: onJeopardy.flatMap(commandWords) ?? [],
             endpoints: ClusterOptions.endpointTexts(

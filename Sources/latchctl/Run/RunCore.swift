@@ -70,20 +70,25 @@ struct RunCore {
         case refused(String, isWorthRetrying: Bool)
         case signal(Int32)
         case report(GuardReport)
-        /// The guard ended without having said that the command is gone.
+        /// The guard could not be started.
+        case notStarted(String)
+        /// The guard ended without having said that the command is gone; no report comes any more.
         case guardVanished
-        /// After ``Action/kill``: no process of the command is left.
-        case allKilled
+        /// The answer to ``Action/kill``.
+        case killed(isAnyLeft: Bool)
         case tick
     }
 
     enum Action: Hashable, Sendable {
         case say(String)
+        /// Says what must not be missed.
+        case warn(String)
         case start(RunGrant)
         case order(GuardOrder)
         /// Write the deadline for the command to read.
         case publish(RunGrant)
-        /// Kill every process of the command, without the guard. Answer with ``Input/allKilled``.
+        /// Kill the guard and every process of the command. Answer with
+        /// ``Input/killed(isAnyLeft:)``.
         case kill
         case finish(RunEnd)
     }
@@ -102,8 +107,12 @@ struct RunCore {
     private var failure: String?
     /// The signal that told the command to end: after a loss it is not run again.
     private var ending: Int32?
+    private var isStarted = false
     /// The command's processes are killed from here, at every tick until none is left.
     private var isKilling = false
+    /// The guard is gone, and every report of it is known.
+    private var isVanished = false
+    private var isOverdue = false
 
     /// Signals that end a wait.
     static let endingSignals = [SIGINT, SIGTERM, SIGHUP, SIGQUIT]
@@ -136,7 +145,7 @@ struct RunCore {
         case .signal(let number):
             return Self.endingSignals.contains(number) ? finish(.interrupted(number)) : []
         case .tick: return checkWait(now)
-        case .renewed, .report, .guardVanished, .allKilled: return []
+        case .renewed, .report, .notStarted, .guardVanished, .killed: return []
         }
     }
 
@@ -162,18 +171,45 @@ struct RunCore {
             if Self.endingSignals.contains(number) { ending = number }
             return [.order(.signal(number))]
         case .report(let report): return take(report)
-        case .guardVanished:
-            failure = "the watchdog of the command was killed, so the command was, too"
-            isKilling = true
-            return [.kill]
-        case .allKilled:
-            return finish(failure.map(RunEnd.failed) ?? .lost(loss ?? "the deadline passed"))
+        case .notStarted(let reason): return finish(.failed(reason))
+        case .guardVanished: return vanish()
+        case .killed(isAnyLeft: true): return warnIfOverdue(grant, now)
+        case .killed(isAnyLeft: false):
+            // What the guard may have said before counts: all of it is waited for.
+            return isVanished ? finish(conclusion) : []
         case .tick:
             // The guard has had its time: it does not run. It is not waited for any longer.
             let backstop = grant.deadline - rules.budget.margin + rules.budget.margin / 2
             if now >= backstop { isKilling = true }
             return isKilling ? [.kill] : []
         }
+    }
+
+    private mutating func vanish() -> [Action] {
+        // One that was too late was killed from here.
+        if !isKilling {
+            failure =
+                isStarted
+                ? "the watchdog of the command was killed, so the command was, too"
+                : """
+                the watchdog of the command ended before it had started the command: it was killed. \
+                journalctl -k tells whether memory was short
+                """
+        }
+        isVanished = true
+        isKilling = true
+        return [.kill]
+    }
+
+    /// In words: `/proc` cannot be read while the command is being ended.
+    static func blindness(_ why: RunFailure) -> String {
+        "WARNING: perhaps not all processes get signals, and the command is not taken for ended: \(why.message)"
+    }
+
+    private mutating func warnIfOverdue(_ grant: RunGrant, _ now: BootTime) -> [Action] {
+        guard now >= grant.deadline, !isOverdue else { return [] }
+        isOverdue = true
+        return [.warn("WARNING: processes of the command are left at the deadline")]
     }
 
     private mutating func renew(_ grant: RunGrant, until deadline: BootTime) -> [Action] {
@@ -192,15 +228,21 @@ struct RunCore {
 
     private mutating func take(_ report: GuardReport) -> [Action] {
         switch report {
-        case .started(let pid): return [.say("the command runs as process \(pid)")]
-        case .failed(let number):
-            let reason = String(cString: strerror(number))
-            if number == ETIME {
-                loss = "the deadline had come before the command could be started"
-            } else {
-                failure = "the command could not be started: \(reason)"
-            }
+        case .started(let pid):
+            isStarted = true
+            return [.say("the command runs as process \(pid)")]
+        case .failed(let need, let number):
+            failure =
+                RunFailure("the watchdog of the command cannot \(need.words)", errno: number)
+                .message
             return []
+        case .late:
+            loss = "the deadline had come before the command could be started"
+            return []
+        case .blind(let number):
+            return [
+                .warn(Self.blindness(RunFailure("the watchdog cannot read /proc", errno: number)))
+            ]
         case .jeopardy:
             return [.say("JEOPARDY: no renewal was acknowledged for half of the TTL")]
         case .ending(.deadline):
@@ -212,13 +254,19 @@ struct RunCore {
         case .exited(let how):
             end = how
             return []
-        case .overdue:
-            return [.say("WARNING: processes of the command are left at the deadline")]
-        case .gone:
-            if let failure { return finish(.failed(failure)) }
-            if let loss { return finish(.lost(loss)) }
-            return finish(end.map(RunEnd.ended) ?? .failed("the command ended without a code"))
+        case .gone: return finish(conclusion)
         }
+    }
+
+    /// How it ended, once no process is left.
+    private var conclusion: RunEnd {
+        if let failure { return .failed(failure) }
+        if let loss { return .lost(loss) }
+        // Killed from here, by the backstop.
+        if isKilling, end == nil || end == .signaled(SIGKILL) {
+            return .lost("the deadline passed")
+        }
+        return end.map(RunEnd.ended) ?? .failed("the command ended without a code")
     }
 
     private mutating func finish(_ end: RunEnd) -> [Action] {

@@ -36,10 +36,15 @@ final class RunSession {
     private var core: RunCore
     private var link: GuardLink?
     private var hasComplainedOfFile = false
+    private var isBlind = false
     /// Signals count for every attempt.
     private static let anyAttempt = -1
 
     init(_ plan: Plan, cluster: LatchCluster) throws {
+        guard access(ownProgram, X_OK) == 0 else {
+            throw RunFailure(
+                "cannot find the program of the watchdog (\(ownProgram))", errno: errno)
+        }
         self.plan = plan
         self.cluster = cluster
         let (inputs, output) = Inputs.makeStream()
@@ -48,7 +53,16 @@ final class RunSession {
         signals = RunSignals { output.yield(Event(attempt: Self.anyAttempt, input: .signal($0))) }
         core = RunCore(rules: plan.rules, waitUntil: nil)
         // Whatever the guard leaves when it is killed comes to us.
-        _ = latchd_become_subreaper()
+        guard latchd_become_subreaper() == 0 else {
+            throw RunFailure("cannot \(GuardNeed.orphans.words)", errno: errno)
+        }
+        if Children.collectEnded() {
+            say(
+                """
+                WARNING: latchctl has child processes that it did not start, as after `helper & exec latchctl …`. \
+                If its watchdog is killed, they are ended, too.
+                """)
+        }
     }
 
     /// Attempts until one is the last; returns its end.
@@ -146,6 +160,7 @@ final class RunSession {
     private func perform(_ action: RunCore.Action) -> [RunCore.Input] {
         switch action {
         case .say(let text): say(text)
+        case .warn(let text): Console.complain("latchctl: \(text)")
         case .start(let grant): return start(grant)
         case .order(let order): link?.send(order)
         case .publish(let grant): publish(grant)
@@ -174,10 +189,8 @@ final class RunSession {
                 if !isGone { output.yield(Event(attempt: number, input: .guardVanished)) }
             }
             return []
-        } catch let failure as RunFailure {
-            return [.report(.gone), .lost(failure.message)]
         } catch {
-            return [.report(.gone)]
+            return [.notStarted(error.message)]
         }
     }
 
@@ -212,12 +225,15 @@ final class RunSession {
         }
     }
 
-    /// What the guard should have done. All but the guard: it may be stopped, and its dead child
-    /// keeps the number of the group taken.
     private func killAll() -> [RunCore.Input] {
-        let all = Descendants(of: getpid()).without(link?.pid ?? 0)
-        all.signal(SIGKILL)
-        return all.entries.isEmpty ? [.allKilled] : []
+        guard let link else { return [] }
+        let (isAnyLeft, blindness) = link.killAll()
+        if let blindness, isAnyLeft, !isBlind {
+            isBlind = true
+            let why = RunFailure("latchctl cannot read /proc", errno: blindness.errno)
+            Console.complain("latchctl: \(RunCore.blindness(why))")
+        }
+        return [.killed(isAnyLeft: isAnyLeft)]
     }
 
     private func leave(after end: RunEnd) async {
