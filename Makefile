@@ -17,7 +17,7 @@ SEED ?=
 SEEDS ?= 20000
 MINUTES ?= 10
 
-.PHONY: package examples help setup build release test verify lint fix demo bench sim soak mutants chaos fuzz proto up down clean
+.PHONY: package examples site help setup build release test verify lint fix demo bench sim soak mutants chaos fuzz proto up down clean
 
 help: ## Print this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -81,6 +81,11 @@ package: setup ## Build a Debian package: .build/package
 examples: release ## Run every example against a real cluster, and kill what they rely on
 	@.ci/setup examples
 	Examples/run-all .build/release/latchd .build/release/latchctl
+
+site: release ## The page in a browser and the alerts in Prometheus, while nodes are killed
+	@.ci/setup site
+	Tests/StatusSite/page.py --bin .build/release
+	Tests/StatusSite/alerts.py --bin .build/release
 
 proto: setup ## Generate the Swift code of the .proto files
 	Sources/LatchAPI/Protos/generate

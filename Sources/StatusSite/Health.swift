@@ -103,8 +103,8 @@ package struct Health: Sendable, Equatable {
         if last > status.lastApplied, reading.idleMilliseconds > bound {
             return Check(
                 name: .progress, passes: false,
-                reason: "\(last - status.lastApplied) entries wait for a majority since "
-                    + "\(reading.idleMilliseconds) ms")
+                reason: "\(last - status.lastApplied) entries have waited "
+                    + "\(reading.idleMilliseconds) ms for a majority")
         }
         return Check(
             name: .progress, passes: true,

@@ -41,7 +41,11 @@ extension Metrics {
         }
     }
 
-    static func process(_ process: ProcessReading, _ page: inout Exposition) {
+    static func process(_ reading: Reading, _ page: inout Exposition) {
+        page.gauge(
+            "process_start_time_seconds", "When the process began, since 1970.",
+            Double(reading.startMilliseconds) / 1_000)
+        let process = reading.process
         if let seconds = process.cpuSeconds {
             page.counter(
                 "process_cpu_seconds_total", "Processor time, of user and system.", seconds)
@@ -60,9 +64,6 @@ extension Metrics {
         }
         if let count = process.threads {
             page.gauge("process_threads", "Threads.", count)
-        }
-        if let seconds = process.startSeconds {
-            page.gauge("process_start_time_seconds", "When the process began, since 1970.", seconds)
         }
     }
 }

@@ -27,7 +27,7 @@ enum Metrics {
         }
         terms(reading.terms, &page)
         if let edge = reading.edge { calls(edge, &page) }
-        process(reading.process, &page)
+        process(reading, &page)
         return page.text
     }
 

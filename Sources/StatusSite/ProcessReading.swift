@@ -14,8 +14,6 @@ struct ProcessReading: Sendable {
     var openDescriptors: UInt64?
     var descriptorLimit: UInt64?
     var threads: UInt64?
-    /// Since 1970.
-    var startSeconds: Double?
 
     init() {
         var usage = rusage()
@@ -51,17 +49,7 @@ struct ProcessReading: Sendable {
         virtualBytes = fields[20]
         let pageBytes = UInt64(max(sysconf(Int32(_SC_PAGESIZE)), 1))
         residentBytes = fields[21] &* pageBytes
-        let ticks = Double(max(sysconf(Int32(_SC_CLK_TCK)), 1))
-        if let boot = Self.bootSeconds { startSeconds = boot + Double(fields[19]) / ticks }
     }
-
-    private static let bootSeconds: Double? = {
-        guard let stat = contents(of: "/proc/stat") else { return nil }
-        for line in stat.split(separator: "\n") where line.hasPrefix("btime ") {
-            return Double(line.dropFirst(6))
-        }
-        return nil
-    }()
 
     private static func contents(of path: String) -> String? {
         guard let file = fopen(path, "r") else { return nil }

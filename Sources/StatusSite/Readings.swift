@@ -8,6 +8,9 @@ struct Reading: Sendable {
     var terms: TermMeter.Reading
     var edge: EdgeReading?
     var process: ProcessReading
+    /// When the site was made, in milliseconds since 1970. As good as the process's start, which
+    /// Linux tells only by way of a file that a confined process may not see.
+    var startMilliseconds: UInt64
     /// Milliseconds since 1970.
     var wallMilliseconds: UInt64
 }
@@ -21,6 +24,7 @@ actor Readings {
     private let terms: TermMeter
     private let edge: @Sendable () async -> EdgeReading?
     private let bound: TimeAmount
+    private let startMilliseconds: UInt64
     private var newest: (reading: Reading, at: ContinuousClock.Instant)?
     private var underWay: Task<Reading, Never>?
 
@@ -32,6 +36,7 @@ actor Readings {
         self.terms = terms
         self.edge = edge
         bound = .milliseconds(settings.livenessBoundMilliseconds)
+        startMilliseconds = node.settings.wallClock()
     }
 
     /// A reading that is not older than a moment.
@@ -56,7 +61,8 @@ actor Readings {
         let edge = await edge()
         return Reading(
             node: read?.node, terms: read?.terms ?? TermMeter.Reading(), edge: edge,
-            process: ProcessReading(), wallMilliseconds: node.settings.wallClock())
+            process: ProcessReading(), startMilliseconds: startMilliseconds,
+            wallMilliseconds: node.settings.wallClock())
     }
 
     /// What `work` gives, or nil once `bound` has passed. A loop that hangs keeps its task, one for

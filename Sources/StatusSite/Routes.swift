@@ -107,7 +107,10 @@ struct Routes: Sendable {
     }
 
     private func json(_ make: () async -> (some Encodable)?) async -> Response {
-        guard let value = await make(), let bytes = try? JSONEncoder().encode(value) else {
+        let encoder = JSONEncoder()
+        // The same answer is the same text: the page draws nothing anew for it.
+        encoder.outputFormatting = .sortedKeys
+        guard let value = await make(), let bytes = try? encoder.encode(value) else {
             return plain(.serviceUnavailable, "the node did not answer\n")
         }
         return answer(.ok, "application/json", ByteBuffer(bytes: bytes))

@@ -14,7 +14,13 @@ package final class StatusSite: Sendable {
     private let viewers: Viewers
     private let group: MultiThreadedEventLoopGroup
     private let logger: Logger
-    private let running = Mutex<Task<Void, any Error>?>(nil)
+    private let running = Mutex(Running())
+
+    private struct Running {
+        var task: Task<Void, any Error>?
+        /// The one that listens.
+        var port: (any Channel)?
+    }
 
     /// - Parameters:
     ///   - terms: the node's observer of terms.
@@ -45,7 +51,7 @@ package final class StatusSite: Sendable {
     ///
     /// - Throws: what keeps it from listening; ``shutdown()`` is still due.
     package func start() async throws -> SocketAddress? {
-        let (addresses, found) = AsyncStream.makeStream(of: SocketAddress?.self)
+        let (ports, found) = AsyncStream.makeStream(of: (any Channel).self)
         let viewers = viewers
         let application = Application(
             router: routes.makeRouter(),
@@ -57,27 +63,34 @@ package final class StatusSite: Sendable {
                         maxHeaderFieldCount: 64))),
             configuration: .init(
                 address: .hostname(settings.host, port: settings.port), serverName: nil),
-            onServerRunning: { channel in found.yield(channel.localAddress) },
+            onServerRunning: { port in found.yield(port) },
             eventLoopGroupProvider: .shared(group), logger: logger)
         // Not a child of the caller: a node that stops tells so here until the end.
         let task = Task.detached {
             defer { found.finish() }
             try await application.run()
         }
-        running.withLock { $0 = task }
-        for await address in addresses { return address }
+        running.withLock { $0.task = task }
+        for await port in ports {
+            running.withLock { $0.port = port }
+            return port.localAddress
+        }
         try await task.value
         return nil
     }
 
     /// Closes the port and every connection.
     package func shutdown() async {
-        let task = running.withLock { running in
-            defer { running = nil }
+        let running = running.withLock { running in
+            defer { running = Running() }
             return running
         }
-        task?.cancel()
-        _ = await task?.result
+        // The port first: a server that is cancelled while it accepts logs that as an error. With
+        // the future the server has learnt that nobody comes any more.
+        try? await running.port?.close()
+        try? await running.port?.closeFuture.get()
+        running.task?.cancel()
+        _ = await running.task?.result
         try? await group.shutdownGracefully()
     }
 }

@@ -8,6 +8,8 @@ final class LatchdProcess: Sendable {
     private let process = Process()
     private let folder: URL
     private let log: URL
+    /// Of its status site.
+    let statusPort: Int
 
     /// - Parameter environment: added to that of this process.
     init(environment added: [String: String]) throws {
@@ -15,13 +17,15 @@ final class LatchdProcess: Sendable {
             "latchd-test-\(UUID().uuidString)")
         try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
         let configuration = folder.appendingPathComponent("node.yaml")
-        let (peer, client) = try (Self.freePort(), Self.freePort())
+        let (peer, client, status) = try (Self.freePort(), Self.freePort(), Self.freePort())
+        statusPort = status
         try """
         cluster: test
         node: 1
         data: data
         members:
           - {id: 1, peer: "127.0.0.1:\(peer)", client: "127.0.0.1:\(client)"}
+        status: "127.0.0.1:\(status)"
 
         """.write(to: configuration, atomically: true, encoding: .utf8)
         log = folder.appendingPathComponent("log")

@@ -2,7 +2,10 @@
 "use strict";
 
 const byId = (id) => document.getElementById(id);
-const state = { after: [], next: null, latch: null, kind: "", failures: 0 };
+const state = { after: [], next: null, latch: null, kind: "", overview: null, answeredAt: 0 };
+
+// Milliseconds between two questions, and until what is shown is marked as old.
+const pace = { good: 1000, bad: 2000, stale: 3500 };
 
 function element(tag, className, text) {
   const made = document.createElement(tag);
@@ -15,6 +18,22 @@ function element(tag, className, text) {
 function visible(text) {
   return text.replace(/[\u0000-\u001f\u007f-\u009f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]/g,
     (c) => "\\u" + c.charCodeAt(0).toString(16).padStart(4, "0"));
+}
+
+// Whether `value` differs from the last one under `name`: what is the same is not drawn again, so that
+// a selection stays and screen readers are silent.
+const drawn = {};
+function isNews(name, value) {
+  const text = JSON.stringify(value);
+  if (drawn[name] === text) return false;
+  drawn[name] = text;
+  return true;
+}
+
+function write(id, text, className) {
+  if (!isNews("#" + id, [text, className])) return;
+  byId(id).textContent = visible(text);
+  if (className !== undefined) byId(id).className = className;
 }
 
 const label = (latch) => (latch.namespace ? latch.namespace + "/" : "") + latch.name;
@@ -37,14 +56,28 @@ function bytes(count) {
 function clock(time) {
   if (!time) return "–";
   const date = new Date(time);
-  const day = date.toDateString() === new Date().toDateString() ? "" : date.toISOString().slice(5, 10) + " ";
+  const two = (part) => String(part).padStart(2, "0");
+  const day = date.toDateString() === new Date().toDateString() ? ""
+    : two(date.getMonth() + 1) + "-" + two(date.getDate()) + " ";
   return day + date.toTimeString().slice(0, 8);
 }
 
+// What the node answered instead of what was asked for.
+class Refusal extends Error {}
+
 async function get(path) {
   const response = await fetch(path, { cache: "no-store", signal: AbortSignal.timeout(5000) });
-  if (!response.ok) throw new Error((await response.text()).trim() || "status " + response.status);
+  if (!response.ok) throw new Refusal((await response.text()).trim() || "status " + response.status);
   return response.json();
+}
+
+// How a member stands, as the node of this page sees it.
+function standing(member, me) {
+  const node = member.node;
+  if (node) return { word: node.role || "not answering", tone: node.healthy ? "good" : "bad" };
+  const seen = me.peers.find((peer) => peer.id === member.id);
+  if (!seen || !seen.connected) return { word: "not reached", tone: "bad" };
+  return { word: me.leader === member.id ? "leader" : "linked", tone: "warn" };
 }
 
 function card(member, overview) {
@@ -53,11 +86,8 @@ function card(member, overview) {
   const bar = element("div", "bar");
   const title = element("h2", "", "Node " + member.id + (member.isSelf ? " (this one)" : ""));
   const me = overview.members.find((other) => other.isSelf).node;
-  const seen = me && me.peers.find((peer) => peer.id === member.id);
-  let role = "not reached";
-  if (node) role = node.role || "not answering";
-  else if (seen && seen.connected) role = me.leader === member.id ? "leader" : "linked";
-  bar.append(title, element("span", "pill " + (node ? (node.healthy ? "good" : "bad") : seen && seen.connected ? "warn" : "bad"), role));
+  const { word, tone } = standing(member, me);
+  bar.append(title, element("span", "pill " + tone, word));
   own.append(bar);
   const list = element("dl");
   const add = (name, value) => list.append(element("dt", "", name), element("dd", "", value));
@@ -91,20 +121,41 @@ function card(member, overview) {
 
 function showOverview(overview) {
   const me = overview.members.find((member) => member.isSelf).node;
-  byId("cluster").textContent = visible(overview.cluster);
+  state.overview = overview;
+  state.answeredAt = performance.now();
+  write("cluster", overview.cluster);
   document.title = visible(overview.cluster) + " – latchd";
-  byId("version").textContent = "latchd " + overview.version + ", node " + overview.me;
-  const verdict = byId("verdict");
-  verdict.textContent = me.healthy ? "ready" : "not ready";
-  verdict.className = "pill " + (me.healthy ? "good" : "bad");
-  byId("source").textContent = me.leader ? "node " + me.leader + " leads in term " + me.term
-    : "nobody leads: what is shown may be " + (me.leaderAgeMs == null ? "old" : duration(me.leaderAgeMs) + " old");
+  write("version", "latchd " + overview.version + ", node " + overview.me);
+  const lost = me.checks.some((check) => check.name === "quorum" && !check.passes);
+  write("verdict", me.healthy ? "ready" : me.role && lost ? "no quorum" : "not ready", "pill " + (me.healthy ? "good" : "bad"));
+  write("source", me.leader ? "node " + me.leader + " leads in term " + me.term
+    : "nobody leads: what is shown may be " + (me.leaderAgeMs == null ? "old" : duration(me.leaderAgeMs) + " old"));
+  const ill = overview.members.filter((member) => !member.isSelf && standing(member, me).tone === "bad");
+  write("others", ill.map((member) => "node " + member.id + (member.node ? " is not ready" : " is not reached")).join(", "));
   byId("members").replaceChildren(...overview.members.map((member) => card(member, overview)));
-  byId("latch-count").textContent = me.latches === undefined ? "" : number(me.latches);
+  write("latch-count", me.latches === undefined ? "" : number(me.latches));
   showEvents(overview.events);
 }
 
+// What the page shows while its node does not answer stays, and says how old it is.
+function showProblem(error) {
+  write("verdict", "no answer", "pill bad");
+  write("source", error instanceof Refusal ? error.message : state.overview
+    ? "node " + state.overview.me + ", which serves this page, does not answer" : "the node does not answer");
+  write("others", "");
+}
+
+function showAge() {
+  const age = performance.now() - state.answeredAt;
+  const isStale = state.overview !== null && age > pace.stale;
+  document.body.classList.toggle("stale", isStale);
+  write("age", !state.overview ? "" : "as of " + clock(state.overview.time) + (isStale ? ", " + duration(age) + " ago" : ""));
+}
+
 function showEvents(events) {
+  // The node works the times out anew each time, a millisecond apart.
+  const told = events.map((event) => ({ ...event, time: Math.round(event.time / 1000) }));
+  if (!isNews("events", [state.kind, told])) return;
   const shown = events.filter((event) => !state.kind || event.kind === state.kind);
   byId("events").replaceChildren(...shown.map((event) => {
     const line = element("li");
@@ -127,11 +178,16 @@ function showEvents(events) {
 
 function showLatches(page) {
   state.next = page.next || null;
+  const search = byId("search").value;
+  byId("next").disabled = !state.next;
+  byId("previous").disabled = !state.after.length;
+  if (!isNews("latches", [search, page])) return;
   const head = element("div", "row head");
   head.append(element("span", "", "latch"), element("span", "", "held by"), element("span", "", "waiting"), element("span", "", "token"));
   const rows = page.latches.map((latch) => {
     const row = element("button", "row");
     row.type = "button";
+    row.latch = label(latch);
     const waiting = latch.waitingCount ? latch.waitingCount + ": " + latch.waiting.join(", ") : "nobody waits";
     row.append(element("span", "name", label(latch)),
       element("span", latch.holder == null ? "dim" : "", latch.holder == null ? "nobody" : latch.holder),
@@ -139,21 +195,27 @@ function showLatches(page) {
     row.addEventListener("click", () => open({ namespace: latch.namespace, name: latch.name }));
     return row;
   });
-  const rest = page.latches.length ? [] : [element("p", "nothing", page.next ? "none so far: go on with More" : "no latches")];
-  const focused = [...byId("latches").children].indexOf(document.activeElement);
+  const nothing = page.next ? "none so far: go on with More"
+    : search ? "no latch has “" + search + "” in its name or holder" : "no latches";
+  const rest = page.latches.length ? [] : [element("p", "nothing", nothing)];
+  const focused = document.activeElement.latch;
   byId("latches").replaceChildren(head, ...rows, ...rest);
-  if (focused >= 0) byId("latches").children[focused]?.focus();
-  byId("next").disabled = !state.next;
-  byId("previous").disabled = !state.after.length;
+  rows.find((row) => row.latch === focused)?.focus();
 }
 
-function showDetail(latch) {
-  byId("detail-title").textContent = visible(label(latch));
+function showDetail({ ageMs, ...latch }) {
+  if (!isNews("detail", latch)) return;
+  write("detail-title", label(latch));
   const parts = [];
   if (!latch.exists) parts.push(element("p", "nothing", "this latch does not exist (any more)"));
   if (latch.value) parts.push(element("p", "nothing", "says: " + latch.value));
   if (latch.participants.length > 1) {
     parts.push(element("p", "nothing", "in line: " + latch.participants.slice(1).join(", ")));
+  }
+  if (latch.terms.length) {
+    const head = element("div", "row wrap head");
+    head.append(...["holder", "held", "how it ended", "token"].map((text) => element("span", "", text)));
+    parts.push(head);
   }
   for (const term of latch.terms) {
     const row = element("div", "row wrap");
@@ -175,37 +237,37 @@ function open(latch) {
   refreshDetail().then(() => byId("detail").scrollIntoView({ block: "nearest" }));
 }
 
-async function refreshDetail() {
-  if (!state.latch) return;
-  const query = new URLSearchParams(state.latch);
-  try { showDetail(await get("api/latch?" + query)); } catch { /* The next round asks again. */ }
-}
+const detailPath = () => state.latch && "api/latch?" + new URLSearchParams(state.latch);
 
-async function refreshLatches() {
+function latchesPath() {
   const query = new URLSearchParams({ q: byId("search").value, limit: 25 });
   if (state.after.length) query.set("after", state.after.at(-1));
-  try { showLatches(await get("api/latches?" + query)); } catch { /* The next round asks again. */ }
+  return "api/latches?" + query;
 }
 
-async function refreshOverview() {
-  try {
-    showOverview(await get("api/overview"));
-    state.failures = 0;
-  } catch (error) {
-    state.failures += 1;
-    byId("verdict").textContent = "no answer";
-    byId("verdict").className = "pill bad";
-    byId("source").textContent = visible(String(error.message || error));
-  }
+// Shows the answer to `path()`, unless something else is wanted by then. The next round asks again what
+// fails.
+async function refresh(path, show) {
+  const asked = path();
+  const answer = asked && await get(asked).catch(() => null);
+  if (answer && path() === asked) show(answer);
 }
+
+const refreshDetail = () => refresh(detailPath, showDetail);
+const refreshLatches = () => refresh(latchesPath, showLatches);
 
 async function round(count) {
-  if (!document.hidden) {
-    await refreshOverview();
+  let wait = pace.good;
+  try {
+    if (document.hidden) return;
+    const overview = await get("api/overview").catch((error) => { showProblem(error); wait = pace.bad; });
+    if (!overview) return;
+    showOverview(overview);
     if (count % 2 === 0) await Promise.all([refreshLatches(), refreshDetail()]);
+  } finally {
+    showAge();
+    setTimeout(round, wait, count + 1);
   }
-  // A node that does not answer is asked less often.
-  setTimeout(round, Math.min(1000 * (1 + state.failures), 10000), count + 1);
 }
 
 let typing;
@@ -216,5 +278,6 @@ byId("search").addEventListener("input", () => {
 byId("next").addEventListener("click", () => { if (state.next) { state.after.push(state.next); refreshLatches(); } });
 byId("previous").addEventListener("click", () => { state.after.pop(); refreshLatches(); });
 byId("close").addEventListener("click", () => { state.latch = null; byId("detail").hidden = true; });
-byId("kind").addEventListener("change", () => { state.kind = byId("kind").value; refreshOverview(); });
+byId("kind").addEventListener("change", () => { state.kind = byId("kind").value; if (state.overview) showEvents(state.overview.events); });
+setInterval(showAge, 1000);
 round(0);
