@@ -246,7 +246,10 @@ let package = Package(
             swiftSettings: strict),
         .testTarget(
             name: "LatchClientTests",
-            dependencies: ["LatchAPI", "LatchClient", "latchctl", "SeededRandom", arguments],
+            dependencies: [
+                "LatchAPI", "LatchClient", "latchctl", "SeededRandom", "GRPCEdge", arguments,
+                nioCore, nioPosix, protobuf,
+            ],
             swiftSettings: strict),
         .testTarget(
             name: "LatchdTests",

@@ -21,7 +21,7 @@ extension Call {
     func receiveMessages(_ chunk: UnsafeRawBufferPointer, _ connection: Connection) {
         connection.earnIdleFrames()
         uncreditedBytes &+= chunk.count
-        if reader.kept.isEmpty {
+        if reader.isEmpty {
             let rest = deliverMessages(in: chunk, connection)
             keep(rest, connection)
         } else {
@@ -34,7 +34,7 @@ extension Call {
     /// The client has sent all it will send.
     func endMessages() {
         guard isOpen, isHalfClosed, !isDelivering, !isWaiting else { return }
-        guard reader.kept.isEmpty else {
+        guard reader.isEmpty else {
             refuse(GRPCStatusFailure(.internalError, "the request ends inside a message"))
             return
         }
@@ -52,24 +52,27 @@ extension Call {
     }
 
     /// Whether whole messages may lie in `reader`.
-    private var isWaiting: Bool { (isHeld || awaitsReader) && !reader.kept.isEmpty }
+    private var isWaiting: Bool { (isHeld || awaitsReader) && !reader.isEmpty }
 
     private func deliverKept(_ connection: Connection) {
-        guard isOpen, !isHeld, hasWholeMessage(connection) else { return }
+        guard isOpen, !isHeld else { return }
+        // Looked at here too: what cannot be handed on is not to be moved with every frame.
+        awaitsReader = bufferedBytes > Self.unreadAnswerBytes
+        guard !awaitsReader, hasWholeMessage(connection) else { return }
         // Taken out first: the service may do anything with the call while it has a message.
-        let bytes = reader.takeKept()
-        releaseBudget(connection)
-        bytes.withUnsafeBytes { all in
-            let rest = deliverMessages(in: all, connection)
-            keep(rest, connection)
-        }
+        var taken = reader.take()
+        let rest = taken.withKept { deliverMessages(in: $0, connection).count }
+        guard isOpen else { return }
+        let freed = taken.drop(allBut: rest)
+        reader = taken
+        releaseBudget(connection, freed)
     }
 
     /// Whether the kept bytes start with a whole message, or a bad one, so that it is worth
     /// copying what follows: a large message in small frames is then copied once, not each time.
     private func hasWholeMessage(_ connection: Connection) -> Bool {
         let limit = connection.settings.maximumRequestBytes
-        return reader.kept.withUnsafeBytes { bytes in
+        return reader.withKept { bytes in
             switch MessageReader.prefix(of: bytes, limit: limit) {
             case .incomplete: false
             case .bad: true
@@ -116,7 +119,7 @@ extension Call {
             return
         }
         creditAll(connection)
-        if reader.kept.isEmpty {
+        if reader.isEmpty {
             partialSinceSweep = nil
         } else if partialSinceSweep == nil {
             partialSinceSweep = connection.liveness.sweeps

@@ -13,7 +13,7 @@ extension Call {
             return
         }
         connection.session?.credit(self, chunk.count)
-        if isFinal, borrowed == nil, reader.kept.isEmpty {
+        if isFinal, borrowed == nil, reader.isEmpty {
             // The whole request in one piece: nothing is copied if its frame ends right here.
             borrowed = chunk
             connection.borrower = self
@@ -45,9 +45,9 @@ extension Call {
             connection.borrower = nil
             dispatch(chunk, connection)
         } else {
-            let bytes = reader.takeKept()
+            let request = reader.take()
             releaseBudget(connection)
-            bytes.withUnsafeBytes { dispatch($0, connection) }
+            request.withKept { dispatch($0, connection) }
         }
     }
 
@@ -62,12 +62,12 @@ extension Call {
     /// Says no as soon as the prefix tells that the message is too large or compressed.
     private func refuseEarly(_ connection: Connection) {
         let limit = connection.settings.maximumRequestBytes
-        let prefix = reader.kept.withUnsafeBytes { MessageReader.prefix(of: $0, limit: limit) }
+        let prefix = reader.withKept { MessageReader.prefix(of: $0, limit: limit) }
         switch prefix {
         case .incomplete: break
         case .bad(let failure): refuse(failure)
         case .message(let length):
-            if reader.kept.count > length + FramedMessage.prefixBytes {
+            if reader.count > length + FramedMessage.prefixBytes {
                 refuse(
                     GRPCStatusFailure(.internalError, "the request has more than one message"))
             }
@@ -99,9 +99,11 @@ extension Call {
         reader.keep(chunk)
     }
 
-    func releaseBudget(_ connection: Connection) {
-        connection.shared.releaseRequestBytes(reservedBytes)
-        reservedBytes = 0
+    /// Gives so many of the reserved bytes back; nil: all.
+    func releaseBudget(_ connection: Connection, _ count: Int? = nil) {
+        let count = count ?? reservedBytes
+        connection.shared.releaseRequestBytes(count)
+        reservedBytes &-= count
     }
 
     /// Lets go of what came in; the call needs no more of it.
@@ -112,7 +114,7 @@ extension Call {
         partialSinceSweep = nil
         creditAll(connection)
         guard reservedBytes > 0 else { return }
-        _ = reader.takeKept()
+        reader = MessageReader()
         releaseBudget(connection)
     }
 }

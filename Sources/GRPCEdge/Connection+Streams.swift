@@ -4,9 +4,16 @@ extension Connection {
     // MARK: - Request headers
 
     /// A header block starts; blocks never interleave (RFC 9113 §4.3).
-    func headersBegan() {
+    func headersBegan(streamID: Int32) {
         head = RequestHead()
+        headStreamID = streamID
         liveness.headBegan()
+    }
+
+    /// HTTP/2 closed a stream, with or without a call. Of a header block that is refused for what
+    /// is in it the end is not told, so nobody waits for it any more.
+    func streamClosed(streamID: Int32) {
+        if streamID == headStreamID { liveness.headEnded() }
     }
 
     /// A header field; false when the list has become too long.

@@ -28,6 +28,8 @@ final class Connection: @unchecked Sendable {
     unowned(unsafe) var borrower: Call?
     // The streams, see Connection+Streams.swift.
     var head = RequestHead()
+    /// The stream of the header block that began last.
+    var headStreamID: Int32 = 0
     unowned(unsafe) var firstCall: Call?
     var newDeadlines: [Call] = []
     var writableCalls: [Call] = []

@@ -226,7 +226,7 @@ nonisolated(unsafe) private let callbackTable: OpaquePointer? = {
     guard nghttp2_session_callbacks_new(&table) == 0 else { return nil }
     nghttp2_session_callbacks_set_on_begin_headers_callback(table) { _, frame, user in
         guard let frame, let user else { return callbackFailure }
-        with(user) { $0.headersBegan() }
+        with(user) { $0.headersBegan(streamID: frame.pointee.hd.stream_id) }
         return 0
     }
     nghttp2_session_callbacks_set_on_header_callback(table) {
@@ -258,9 +258,9 @@ nonisolated(unsafe) private let callbackTable: OpaquePointer? = {
         return 0
     }
     nghttp2_session_callbacks_set_on_stream_close_callback(table) { session, streamID, _, user in
-        guard let user, let held = nghttp2_session_get_stream_user_data(session, streamID) else {
-            return 0
-        }
+        guard let user else { return 0 }
+        with(user) { $0.streamClosed(streamID: streamID) }
+        guard let held = nghttp2_session_get_stream_user_data(session, streamID) else { return 0 }
         nghttp2_session_set_stream_user_data(session, streamID, nil)
         let call = Unmanaged<Call>.fromOpaque(held).takeRetainedValue()
         with(user) { $0.streamClosed(call) }

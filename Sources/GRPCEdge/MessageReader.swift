@@ -3,7 +3,9 @@
 /// Messages that arrive whole are handed on where they lie; only the rest of an incomplete one is
 /// copied and kept.
 struct MessageReader {
-    private(set) var kept: [UInt8] = []
+    /// What is kept, behind `start` bytes that were handed on.
+    private var bytes: [UInt8] = []
+    private var start = 0
 
     /// What the first bytes of a message say.
     enum Prefix {
@@ -12,16 +14,34 @@ struct MessageReader {
         case bad(GRPCStatusFailure)
     }
 
+    /// Bytes that are kept.
+    var count: Int { bytes.count &- start }
+    var isEmpty: Bool { count == 0 }
+
+    /// Lends the kept bytes.
+    func withKept<Result>(_ body: (UnsafeRawBufferPointer) -> Result) -> Result {
+        bytes.withUnsafeBytes { body(UnsafeRawBufferPointer(rebasing: $0[start...])) }
+    }
+
     /// Keeps bytes until the rest of their message arrives.
-    mutating func keep(_ bytes: UnsafeRawBufferPointer) {
-        kept.append(contentsOf: bytes)
+    mutating func keep(_ more: UnsafeRawBufferPointer) {
+        bytes.append(contentsOf: more)
     }
 
     /// Gives the kept bytes away.
-    mutating func takeKept() -> [UInt8] {
-        let bytes = kept
-        kept = []
-        return bytes
+    mutating func take() -> MessageReader {
+        defer { self = MessageReader() }
+        return self
+    }
+
+    /// All but the last `count` bytes were handed on. Returns how many bytes of memory that frees:
+    /// they are moved when there are fewer left than gone, not for each message.
+    mutating func drop(allBut count: Int) -> Int {
+        start = bytes.count &- count
+        guard start >= count else { return 0 }
+        defer { start = 0 }
+        bytes.removeFirst(start)
+        return start
     }
 
     /// Reads the five-byte prefix at the start of `bytes`.

@@ -16,6 +16,24 @@ package struct Belief: Sendable {
         case out(LossReason)
     }
 
+    /// What the answer to a beat shows beside the life of the session: whether it holds its latch.
+    package struct Holding: Hashable, Sendable {
+        /// 0: it holds nothing.
+        package let token: UInt64
+        package let term: UInt64
+        /// Why its last token is over, if it holds none.
+        package let lossReason: LossReason
+        /// The log index that shows it.
+        package let index: UInt64
+
+        package init(token: UInt64, term: UInt64, lossReason: LossReason, index: UInt64) {
+            self.token = token
+            self.term = term
+            self.lossReason = lossReason
+            self.index = index
+        }
+    }
+
     /// Something that the user is to be told.
     package enum Change: Hashable, Sendable {
         /// Waits; 1 is next.
@@ -55,13 +73,31 @@ package struct Belief: Sendable {
     }
 
     /// A node answered a beat that was sent at `sentAt`.
+    /// - Parameter holding: nil: the node does not tell.
     package mutating func take(
-        _ answer: Lease.Answer, sentAt: Instant, at now: Instant
+        _ answer: Lease.Answer, _ holding: Holding? = nil, sentAt: Instant, at now: Instant
     ) -> [Change] {
         // First what time alone has decided: a late answer takes back no loss.
-        let changes = advance(to: now)
+        var changes = advance(to: now)
         lease.take(answer, sentAt: sentAt)
+        if let holding { changes += take(holding, at: now) }
         return changes + advance(to: now)
+    }
+
+    /// What a beat shows is news like those of a Join, which may be broken or late, as far as a
+    /// token goes; a place in the queue it does not show.
+    private mutating func take(_ holding: Holding, at now: Instant) -> [Change] {
+        guard end == nil, holding.index >= newsIndex else { return [] }
+        guard holding.token == 0 else {
+            newsIndex = holding.index
+            news = .holding(token: holding.token, term: holding.term)
+            return []
+        }
+        guard case .holding(let token, _) = news else { return [] }
+        // The place that it has now may come with news of an index before this one.
+        news = nil
+        spent = max(spent, token)
+        return endToken(holding.lossReason, at: now)
     }
 
     /// A node said where the participant stands. News of an older index than known are old.

@@ -87,6 +87,16 @@ extension Lease.Answer {
     }
 }
 
+extension Belief.Holding {
+    /// What a node said; nil if it does not tell.
+    init?(_ life: Latchd_V1_SessionLife) {
+        guard life.state == .alive, life.index > 0 else { return nil }
+        self.init(
+            token: life.fencingToken, term: life.term, lossReason: LossReason(life.cause),
+            index: life.index)
+    }
+}
+
 extension Belief.News {
     /// What a node said; nil if it is not understood.
     init?(_ response: Latchd_V1_JoinResponse) {

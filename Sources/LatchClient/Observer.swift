@@ -33,12 +33,15 @@ struct Observer: Sendable {
         var failures = 0
         while !Task.isCancelled {
             let endpoint = calls.order()[0]
-            let heard = Mutex(false)
-            let end = await carry(at: endpoint, place) { heard.withLock { $0 = true } }
+            let wasHeard = LockedFlag()
+            let began = ContinuousClock.now
+            let end = await carry(at: endpoint, place) { wasHeard.set() }
             if Task.isCancelled { return }
-            let wasHeard = heard.withLock { $0 }
-            hasBegun = hasBegun || wasHeard
-            failures = wasHeard ? 1 : failures + 1
+            hasBegun = hasBegun || wasHeard.isSet
+            // A stream that breaks again and again is no reason to hurry, whatever it tells first.
+            let lasted = began.duration(to: .now)
+            let wasUseful = wasHeard.isSet && lasted > calls.settings.maximumBackoff
+            failures = wasUseful ? 1 : failures + 1
             switch end {
             case .failed(let error): throw error
             case .broken(let code, let reason):

@@ -15,7 +15,8 @@ extension Participation {
     }
 
     /// Takes the place in the queue. Retries keep the request id, so it is done once; only when the
-    /// refusal is the id's stored answer (a limit) does the next try take another.
+    /// refusal is the id's stored answer (a limit) does the next try take another. Once the place
+    /// is taken the id stays.
     func join() async throws {
         let (response, endpoint) = try await calls.perform(calls.plan) { attempt in
             do {
@@ -36,9 +37,7 @@ extension Participation {
         case over
         /// The stream is to be opened again, here or elsewhere.
         case broken
-        /// A bound is reached, which no other node would see otherwise.
-        case refused
-        /// It can never work.
+        /// This client was shut down.
         case failed(LatchError)
     }
 
@@ -46,19 +45,27 @@ extension Participation {
     /// when its node fails. The same session, participant and request id keep the place.
     func follow() async {
         var failures = 0
+        var failed: Endpoint?
         while !Task.isCancelled, !cell.isOver {
-            let endpoint = calls.order(wanted: keeper.endpoint)[0]
-            let heard = Mutex(false)
-            let end = await carry(at: endpoint) { heard.withLock { $0 = true } }
+            // Where the beats go, so that both leave a node that does not answer. But there may be
+            // beats that a node answers, and no news.
+            let wanted = keeper.endpoint == failed ? nil : keeper.endpoint
+            let endpoint = calls.order(wanted: wanted)[0]
+            let wasHeard = LockedFlag()
+            let began = ContinuousClock.now
+            let end = await carry(at: endpoint) { wasHeard.set() }
             if Task.isCancelled { return }
             switch end {
             case .over: return
             case .failed(let error): return drop(.failed(error.description))
-            case .broken: calls.note(endpoint, failed: true)
-            case .refused: failures = max(failures, 1)
+            case .broken:
+                calls.note(endpoint, failed: true)
+                failed = endpoint
             }
-            // The first failure moves to another node at once.
-            failures = heard.withLock { $0 } ? 1 : failures + 1
+            // The first failure, and one after a good while, moves to another node at once.
+            let lasted = began.duration(to: .now)
+            let wasUseful = wasHeard.isSet && lasted > calls.settings.maximumBackoff
+            failures = wasUseful ? 1 : failures + 1
             guard failures > 1 else { continue }
             let pause = calls.settings.backoff.pause(
                 afterRound: failures - 2, random: .random(in: 0..<1))
@@ -90,27 +97,25 @@ extension Participation {
         }
     }
 
+    /// The place is taken: nothing but the end of the session, or of this client, is the end. A
+    /// status that is final to other calls, of a proxy or a node of another version, says only that
+    /// this way to hear of it is closed.
     private func judge(_ error: any Error) -> End {
-        if let rpc = error as? RPCError, let refusal = Refusal(trailers: rpc.metadata) {
-            switch refusal.reason {
-            case .unknownSession:
-                cell.update { $0.take(.lost, sentAt: $1, at: $1) }
-                return .over
-            case .alreadyAcknowledged:
-                // Its answer is no longer kept, so it was done. Who is in does not join twice.
-                joinID.withLock { $0 = 0 }
-                return .broken
-            case .limit, .overloaded:
-                if refusal.reason.spendsRequestID { joinID.withLock { $0 += 1 } }
-                return .refused
-            case .noLeader, .outcomeUnknown, .gap, .invalid, .tokenMoved, .noSuchParticipant,
-                .noSuchLatch, .other:
-                break
-            }
+        if let error = error as? LatchError, error.code == .shutDown { return .failed(error) }
+        guard let rpc = error as? RPCError, let refusal = Refusal(trailers: rpc.metadata) else {
+            return .broken
         }
-        switch CallVerdict(error) {
-        case .retry, .cancelled: return .broken
-        case .fail(let error): return .failed(error)
+        switch refusal.reason {
+        case .unknownSession:
+            cell.update { $0.take(.lost, sentAt: $1, at: $1) }
+            return .over
+        case .alreadyAcknowledged:
+            // Its answer is no longer kept, so it was done. Who is in does not join twice.
+            joinID.withLock { $0 = 0 }
+            return .broken
+        case .limit, .overloaded, .noLeader, .outcomeUnknown, .gap, .invalid, .tokenMoved,
+            .noSuchParticipant, .noSuchLatch, .other:
+            return .broken
         }
     }
 

@@ -149,6 +149,8 @@ final class Participation: Sendable {
     /// Passes the latch on. From the first moment on nothing is held; this participant stays, last
     /// in line. If it fails the session is given up, because the servers may still count it as
     /// the holder, and it has told that it is not.
+    /// - Throws: ``LatchError``: `outcomeUnknown` if a refusal may be about what an attempt without
+    ///   an answer has done.
     func handOver(to heir: String, token: UInt64) async throws {
         try await checkWaits(heir)
         cell.update { $0.yield(at: $1) }
@@ -159,7 +161,7 @@ final class Participation: Sendable {
             $0.to = heir
         }
         do {
-            _ = try await calls.perform(calls.plan) {
+            _ = try await calls.performUnnumbered(on: name) {
                 try await $0.latches.handOver(message, options: $0.options)
             }
         } catch {
@@ -188,8 +190,10 @@ extension Participation {
 }
 
 extension Participation: KeptSession {
-    func answered(_ answer: Lease.Answer, sentAt: ContinuousClock.Instant) {
-        cell.update { $0.take(answer, sentAt: sentAt, at: $1) }
+    func answered(
+        _ answer: Lease.Answer, _ holding: Belief.Holding?, sentAt: ContinuousClock.Instant
+    ) {
+        cell.update { $0.take(answer, holding, sentAt: sentAt, at: $1) }
     }
 
     func suspect(_ endpoint: Endpoint) {

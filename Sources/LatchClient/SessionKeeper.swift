@@ -6,8 +6,9 @@ import Synchronization
 /// What the keeper needs of a session, and tells it.
 protocol KeptSession: AnyObject, Sendable {
     var wire: Latchd_V1_Session { get }
-    /// A node answered a beat that was sent at `sentAt`.
-    func answered(_ answer: Lease.Answer, sentAt: ContinuousClock.Instant)
+    /// A node answered a beat that was sent at `sentAt`, and perhaps told what the session holds.
+    func answered(
+        _ answer: Lease.Answer, _ holding: Belief.Holding?, sentAt: ContinuousClock.Instant)
     /// The node at `endpoint` does not answer: other streams over it may be dead without a sign.
     func suspect(_ endpoint: Endpoint)
     /// No more beats will be sent, for a reason that does not pass.
@@ -185,7 +186,7 @@ final class SessionKeeper: Sendable {
 
     /// Hands the answers on. True if one of them was worth something.
     private func take(_ response: Latchd_V1_KeepAliveResponse) -> Bool {
-        var answers: [(any KeptSession, Lease.Answer)] = []
+        var answers: [(any KeptSession, Lease.Answer, Belief.Holding?)] = []
         let sentAt = state.withLock { state -> ContinuousClock.Instant? in
             guard let beat = state.book.takeAnswered(response.sequence) else { return nil }
             for (key, life) in zip(beat.sessions, response.sessions) {
@@ -197,12 +198,14 @@ final class SessionKeeper: Sendable {
                     state.isWeak = true
                     state.book.retrySoon(key, at: .now)
                 }
-                answers.append((session, answer))
+                answers.append((session, answer, Belief.Holding(life)))
             }
             return beat.sentAt
         }
         guard let sentAt else { return false }
-        for (session, answer) in answers { session.answered(answer, sentAt: sentAt) }
+        for (session, answer, holding) in answers {
+            session.answered(answer, holding, sentAt: sentAt)
+        }
         alarm.ring()
         return answers.contains { $0.1 != .jeopardy }
     }

@@ -67,6 +67,42 @@ struct KeepAliveStreamTests {
         }
     }
 
+    @Test("A beat says which token its session holds, and after an eviction that it is over")
+    func holding() async throws {
+        try await onEveryNode("v1-holding") { connection, name in
+            let caller = LatchV1Caller(connection, name)
+            let (one, two) = (try await caller.open(), try await caller.open())
+            let joined = try await caller.joinOnce(one, "one")
+            _ = try await caller.joinOnce(two, "two")
+            try await withStream(connection) { sender, received in
+                func beat(_ number: UInt64) async throws -> [Latchd_V1_SessionLife] {
+                    sender.yield(
+                        .with {
+                            $0.sequence = number
+                            $0.sessions = [one, two]
+                        })
+                    return try await received.wait("an answer") { $0.sequence == number }.sessions
+                }
+                let before = try await beat(1)
+                #expect(before.map(\.fencingToken) == [joined.fencingToken, 0])
+                #expect(before.map(\.term) == [joined.term, 0])
+                #expect(before.allSatisfy { $0.index >= joined.index && $0.state == .alive })
+                let evicted = try await caller.stub.evict(
+                    .with {
+                        $0.latch = caller.latch
+                        $0.participant = "one"
+                        $0.fencingToken = joined.fencingToken
+                    })
+                let after = try await beat(2)
+                #expect(after.map(\.fencingToken) == [0, evicted.state.fencingToken])
+                #expect(after.map(\.cause) == [.evicted, .unspecified])
+                #expect(after.allSatisfy { $0.index >= evicted.index && $0.state == .alive })
+                sender.finish()
+                try await #expect(received.waitForEnd() == nil)
+            }
+        }
+    }
+
     @Test("More than 1000 sessions in one request are refused, and so is one without an id")
     func refused() async throws {
         try await onEveryNode("v1-beats") { connection, name in
@@ -194,6 +230,21 @@ struct ReflectionContractTests {
                     "latchd.v1.LatchService"))
             #expect(answers[1].errorResponse.errorCode == 5)
             #expect(answers[2].fileDescriptorResponse.fileDescriptorProto.count == 1)
+        }
+    }
+
+    @Test("A request longer than any name is refused, and not said back")
+    func tooLong() async throws {
+        try await onEveryNode("reflection") { connection, _ in
+            let error = try await failure {
+                try await connection.reflection.serverReflectionInfo { writer in
+                    try await writer.write(
+                        .with { $0.fileContainingSymbol = String(repeating: "x", count: 5_000) })
+                } onResponse: { response in
+                    for try await _ in response.messages {}
+                }
+            }
+            #expect(error.code == .invalidArgument)
         }
     }
 }

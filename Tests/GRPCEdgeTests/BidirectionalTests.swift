@@ -50,6 +50,23 @@ extension GRPCEdgeTests {
             }
         }
 
+        @Test("Many messages that wait are delivered one by one as the call is released")
+        func heldMany() async throws {
+            try await withServer { test in
+                let client = try HTTP2Client(port: test.port)
+                let paced = client.open("/t.T/Paced")
+                let sizes = (0..<600).map { $0 * 7 % 601 }
+                for size in sizes { client.send([UInt8](repeating: 1, count: size), on: paced) }
+                client.end(paced)
+                for count in 1...sizes.count {
+                    try client.run("message \(count)") { test.service.received.count >= count }
+                    test.service.releasePaced()
+                }
+                #expect(try client.finish(paced).grpcStatus == 0)
+                #expect(test.service.received == sizes)
+            }
+        }
+
         @Test("A held call takes no more than its window; it goes on where it stopped")
         func heldWindow() async throws {
             try await withServer { test in

@@ -110,6 +110,38 @@ extension GRPCEdgeTests {
             }
         }
 
+        @Test(
+            "A request that is refused for its headers does not end a quiet connection later",
+            arguments: [true, false])
+        func refusedHead(isTooLong: Bool) async throws {
+            try await withServer {
+                $0.requestTimeoutMilliseconds = 200
+            } _: { test in
+                let client = try HTTP2Client(port: test.port)
+                let chat = client.open("/t.T/Chat")
+                let many = (0..<400).map { ("x-filler-\($0)", "0123456789") }
+                // Or one without a path: HTTP/2 resets that stream by itself.
+                let bad =
+                    isTooLong
+                    ? client.open("/t.T/Echo", many)
+                    : client.openRaw([(":method", "POST"), (":scheme", "http")])
+                client.end(bad)
+                #expect(try client.finish(bad).errorCode != 0)
+                // No header block follows, for three times as long as one may take.
+                let end = ContinuousClock.now + .milliseconds(600)
+                var count = 0
+                repeat {
+                    client.send([UInt8(truncatingIfNeeded: count)], on: chat)
+                    count += 1
+                    try client.run("an echo") {
+                        client.answers[chat]?.messages.count == count
+                    }
+                } while ContinuousClock.now < end
+                #expect(client.goAways == 0)
+                #expect(test.service.hostileReasons == [])
+            }
+        }
+
         @Test("Trailers beyond the header list limit are no way around it")
         func trailerList() async throws {
             try await withServer { test in

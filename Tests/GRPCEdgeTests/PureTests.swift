@@ -23,6 +23,25 @@ import Testing
         }
     }
 
+    @Test("Kept bytes are moved when fewer are left than were handed on, not for each message")
+    func keptBytes() {
+        var reader = MessageReader()
+        let bytes = (0..<100).map { UInt8($0) }
+        bytes.withUnsafeBytes { reader.keep($0) }
+        var freed: [Int] = []
+        for left in stride(from: 90, through: 0, by: -10) {
+            var taken = reader.take()
+            #expect(reader.isEmpty && taken.count == left + 10)
+            freed.append(taken.drop(allBut: left))
+            reader = taken
+            #expect(reader.withKept { Array($0) } == Array(bytes.suffix(left)))
+        }
+        // Of 100 bytes half goes at once, then half of the rest, and so on.
+        #expect(freed == [0, 0, 0, 0, 50, 0, 0, 30, 10, 10])
+        bytes.withUnsafeBytes { reader.keep($0) }
+        #expect(reader.withKept { Array($0) } == bytes)
+    }
+
     private func encoded(_ text: String) -> String {
         var block = HeaderBlock()
         block.append("m", encoding: text)

@@ -4,7 +4,7 @@ import SeededRandom
 
 /// A cluster that keeps the contract, clients with a ``Belief`` each, and a network that loses,
 /// delays, repeats and reorders, in virtual time. All randomness is of one seed.
-struct BeliefModel {
+struct BeliefModel: Sendable {
     /// A deliberate mistake of the clients, to show that the check finds it.
     enum Mutant: CaseIterable {
         /// A deadline counts from the arrival of the answer.
@@ -18,9 +18,9 @@ struct BeliefModel {
     /// The true time, in microseconds.
     typealias Time = Int64
 
-    enum Payload {
+    enum Payload: Sendable {
         case beat(client: Int, life: Int, session: UInt64, sentAt: Time)
-        case answer(client: Int, life: Int, Lease.Answer, sentAt: Time)
+        case answer(client: Int, life: Int, Lease.Answer, Belief.Holding?, sentAt: Time)
         case news(client: Int, life: Int, Belief.News, index: UInt64)
         case handOver(session: UInt64, token: UInt64)
         case leave(session: UInt64)
@@ -28,7 +28,7 @@ struct BeliefModel {
         case expire
     }
 
-    struct Client {
+    struct Client: Sendable {
         var belief: Belief
         var session: UInt64
         /// Counts sessions; what was sent to an earlier one is not taken.
@@ -146,15 +146,18 @@ struct BeliefModel {
         switch payload {
         case .beat(let client, let life, let session, let sentAt):
             let answer = renew(session)
-            transmit(.answer(client: client, life: life, answer, sentAt: sentAt))
-        case .answer(let client, let life, let answer, let sentAt):
+            var shown: Belief.Holding?
+            if case .alive = answer { shown = holding(session) }
+            transmit(.answer(client: client, life: life, answer, shown, sentAt: sentAt))
+        case .answer(let client, let life, let answer, let holding, let sentAt):
             guard isAwake(client, payload) else { return }
             guard clients[client].life == life else { return }
             let sent = mutant == .countsFromArrival ? now : sentAt
             let taken = mutant == .takesBackALoss ? sentAt : now
             note(
                 clients[client].belief.take(
-                    answer, sentAt: local(client, at: sent), at: local(client, at: taken)))
+                    answer, holding, sentAt: local(client, at: sent),
+                    at: local(client, at: taken)))
         case .news(let client, let life, let news, let index):
             guard isAwake(client, payload), clients[client].life == life else { return }
             note(clients[client].belief.take(news, index: index, at: local(client)))
@@ -178,6 +181,14 @@ struct BeliefModel {
         guard now >= outageUntil else { return .jeopardy }
         expiry[session] = now + Self.ttl
         return .alive(validFor: .microseconds(Self.ttl))
+    }
+
+    /// What a node shows beside a renewal.
+    private func holding(_ session: UInt64) -> Belief.Holding {
+        let isHolder = queue.first == session
+        return Belief.Holding(
+            token: isHolder ? token : 0, term: isHolder ? token : 0, lossReason: .handedOver,
+            index: index)
     }
 
     private mutating func expire() {

@@ -127,6 +127,82 @@ struct BeliefTests {
     }
 }
 
+@Suite("What a beat shows of a grant (D4)")
+struct BeliefHoldingTests {
+    private func holding(_ token: UInt64, _ index: UInt64) -> Belief.Holding {
+        Belief.Holding(token: token, term: 1, lossReason: .evicted, index: index)
+    }
+
+    @Test("a token that the session does not hold any more is over, for the reason that is told")
+    func over() {
+        var belief = makeBelief()
+        _ = belief.take(.holding(token: 7, term: 1), index: 7, at: at(10))
+        #expect(belief.take(alive, holding(7, 20), sentAt: at(20), at: at(30)) == [])
+        #expect(
+            belief.take(alive, holding(0, 21), sentAt: at(40), at: at(50)) == [.ended(.evicted)])
+        #expect(belief.end == nil)
+        // What comes late changes nothing, and the Join stream tells the rest.
+        #expect(belief.take(.holding(token: 7, term: 1), index: 22, at: at(60)) == [])
+        #expect(belief.take(.out(.evicted), index: 21, at: at(70)) == [.over(.evicted)])
+    }
+
+    @Test("what a beat shows of an index before the newest news is old")
+    func old() {
+        var belief = makeBelief()
+        _ = belief.take(.holding(token: 7, term: 1), index: 9, at: at(10))
+        #expect(belief.take(alive, holding(0, 8), sentAt: at(20), at: at(30)) == [])
+        #expect(belief.holds(7, at: at(40)))
+        _ = belief.take(.queued(position: 1), index: 10, at: at(50))
+        #expect(belief.take(alive, holding(7, 9), sentAt: at(60), at: at(70)) == [])
+        #expect(belief.held == nil)
+    }
+
+    @Test("the place in the queue is told, also by news of an index before the beat's")
+    func place() {
+        var belief = makeBelief()
+        _ = belief.take(.holding(token: 7, term: 1), index: 7, at: at(10))
+        #expect(
+            belief.take(alive, holding(0, 12), sentAt: at(20), at: at(30)) == [.ended(.evicted)])
+        #expect(belief.take(.queued(position: 3), index: 9, at: at(40)) == [.queued(position: 3)])
+        // And it is not taken back by the next beat.
+        #expect(belief.take(alive, holding(0, 13), sentAt: at(50), at: at(60)) == [])
+    }
+
+    @Test("a grant begins with the beat that shows it, once")
+    func begins() {
+        var belief = makeBelief()
+        _ = belief.take(.queued(position: 1), index: 5, at: at(10))
+        #expect(
+            belief.take(alive, holding(8, 9), sentAt: at(20), at: at(30))
+                == [.began(token: 8, term: 1)])
+        #expect(belief.take(.holding(token: 8, term: 1), index: 8, at: at(40)) == [])
+        #expect(belief.take(.queued(position: 1), index: 5, at: at(50)) == [])
+        #expect(
+            belief.take(alive, holding(11, 12), sentAt: at(60), at: at(70))
+                == [.ended(.handedOver), .began(token: 11, term: 1)])
+    }
+
+    @Test("a grant that waits for a confirmation, and is over before it comes, never begins")
+    func neverBegins() {
+        var belief = makeBelief()
+        _ = belief.take(.queued(position: 1), index: 5, at: at(10))
+        #expect(belief.take(.holding(token: 8, term: 1), index: 8, at: at(1_100)) == [])
+        #expect(belief.take(alive, holding(0, 9), sentAt: at(1_050), at: at(1_200)) == [])
+        #expect(belief.take(.holding(token: 8, term: 1), index: 8, at: at(1_210)) == [])
+    }
+
+    @Test("after it was given up, no beat brings a token back")
+    func yielded() {
+        var belief = makeBelief()
+        _ = belief.take(.holding(token: 7, term: 1), index: 7, at: at(10))
+        #expect(belief.yield(at: at(20)) == [.ended(.handedOver)])
+        #expect(belief.take(alive, holding(7, 8), sentAt: at(15), at: at(30)) == [])
+        #expect(!belief.holds(7, at: at(30)))
+        #expect(belief.resign(.resigned, at: at(40)) == [.over(.resigned)])
+        #expect(belief.take(alive, holding(9, 10), sentAt: at(50), at: at(60)) == [])
+    }
+}
+
 @Suite("When sessions are renewed")
 struct BeatBookTests {
     private func schedule(_ milliseconds: Int) -> KeepAliveSchedule {

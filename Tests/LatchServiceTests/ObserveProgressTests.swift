@@ -89,6 +89,32 @@ struct ObserveProgressTests {
         #expect(!progress.advance(to: views.view).isReset)
     }
 
+    @Test("A reader that asks for its open term again, by the number before, has missed nothing")
+    mutating func openTermAgain() throws {
+        let session = views.open()
+        views.join(session, "a")
+        let view = try #require(views.view)
+        let before = view.state.fencingToken - 1
+        let fresh = ObserveProgress(afterToken: before, afterIndex: view.index)
+        // It is the first one that is kept: of a new latch, and later of 64.
+        var progress = fresh
+        let again = progress.advance(to: views.view)
+        #expect(again.terms.map(\.holder) == ["a"])
+        #expect(!again.isReset)
+        views.apply(.leave(views.name, session, requestID: 0, participant: "a"))
+        pass(63)
+        #expect(views.view?.ledger.first?.fencingToken == view.state.fencingToken)
+        #expect(views.view?.lacksTerms(after: before) == false)
+        progress = fresh
+        let late = progress.advance(to: views.view)
+        #expect(late.terms.count == 64)
+        #expect(!late.isReset)
+        pass(1)
+        #expect(views.view?.lacksTerms(after: before) == true)
+        progress = fresh
+        #expect(progress.advance(to: views.view).isReset)
+    }
+
     @Test("A latch that is deleted and made anew resets a reader that knew the old one")
     mutating func deleted() {
         pass(2)

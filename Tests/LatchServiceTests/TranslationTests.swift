@@ -80,39 +80,6 @@ struct TranslationTests {
         #expect(Latchd_V1_SessionLife.certainLife(ofTimeout: timeout) == certain)
     }
 
-    @Test("Beats are answered in order, whatever is decided first; the undecided are in jeopardy")
-    func beats() {
-        var beats = KeepAliveBeats()
-        let first = beats.begin(7, [1, 2])
-        let second = beats.begin(8, [3])
-        beats.settle(second, 0, (true, 10_000))
-        #expect(beats.takeComplete() == nil)
-        beats.settle(first, 0, (false, 0))
-        #expect(beats.takeComplete() == nil)
-        beats.giveUp(first)
-        let answer = beats.takeComplete()
-        #expect(answer?.sequence == 7)
-        #expect(answer?.sessions.map(\.state) == [.lost, .jeopardy])
-        #expect(beats.takeComplete()?.sessions.first?.validForMs == 9_990)
-        // Too late: nothing happens.
-        beats.settle(first, 1, (true, 10_000))
-        beats.giveUp(second)
-        #expect(beats.isEmpty && beats.sessions == 0)
-        // An empty beat is complete at once.
-        _ = beats.begin(9, [])
-        #expect(beats.takeComplete()?.sequence == 9)
-    }
-
-    @Test("A beat waits a fifth of the shortest timeout, within 50 ms and 1 s")
-    func patience() {
-        var beats = KeepAliveBeats()
-        #expect(beats.patienceMilliseconds == 1_000)
-        beats.settle(beats.begin(1, [1]), 0, (true, 3_000))
-        #expect(beats.patienceMilliseconds == 600)
-        beats.settle(beats.begin(1, [1]), 0, (true, 10))
-        #expect(beats.patienceMilliseconds == 50)
-    }
-
     @Test("Every rejection has a reason, and says what to do")
     func rejections() {
         let subject = Subject(

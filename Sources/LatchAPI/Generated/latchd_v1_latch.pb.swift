@@ -296,6 +296,20 @@ package nonisolated struct Latchd_V1_SessionLife: Sendable {
   /// client SENT the request that this answers, on a clock that goes on while the machine sleeps.
   package var validForMs: UInt64 = 0
 
+  /// Of KeepAlive, for STATE_ALIVE: the token of the grant under which the session holds its latch, as this node has it at
+  /// `index`; 0 with an index: it holds nothing then, and a token of an earlier index is over. So who holds learns with
+  /// its next beat that it was thrown out, whatever became of its Join stream.
+  package var fencingToken: UInt64 = 0
+
+  /// The term of this grant.
+  package var term: UInt64 = 0
+
+  /// The log index that this shows, not before the renewal; 0: `fencing_token` says nothing.
+  package var index: UInt64 = 0
+
+  /// Without a token: why the session's last term ended; unspecified if it had none, or it is no longer kept.
+  package var cause: Latchd_V1_Cause = .unspecified
+
   package var unknownFields = SwiftProtobuf.UnknownStorage()
 
   package init() {}
@@ -436,8 +450,9 @@ package nonisolated struct Latchd_V1_JoinRequest: Sendable {
   package var participant: String = String()
 
   /// Numbers the commands of a session (Join, Leave, HandOver, Publish) as 1, 2, 3 …, so that a repetition is answered
-  /// and not applied again. 0: not numbered; then a late copy may be applied again: a Join after a Leave, or a Leave after
-  /// the next Join.
+  /// and not applied again. A refusal of the latch's own (reason `limit`, `token-moved` …) is an answer too: to try again
+  /// takes the next number. 0: not numbered; then a late copy may be applied again: a Join after a Leave, or a Leave
+  /// after the next Join.
   package var requestID: UInt64 = 0
 
   /// End the stream after the first response.
@@ -1072,7 +1087,7 @@ nonisolated extension Latchd_V1_Session: SwiftProtobuf.Message, SwiftProtobuf._M
 
 nonisolated extension Latchd_V1_SessionLife: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   package static let protoMessageName: String = _protobuf_package + ".SessionLife"
-  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}session_id\0\u{1}state\0\u{3}valid_for_ms\0")
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}session_id\0\u{1}state\0\u{3}valid_for_ms\0\u{3}fencing_token\0\u{1}term\0\u{1}index\0\u{1}cause\0")
 
   package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -1083,6 +1098,10 @@ nonisolated extension Latchd_V1_SessionLife: SwiftProtobuf.Message, SwiftProtobu
       case 1: try { try decoder.decodeSingularUInt64Field(value: &self.sessionID) }()
       case 2: try { try decoder.decodeSingularEnumField(value: &self.state) }()
       case 3: try { try decoder.decodeSingularUInt64Field(value: &self.validForMs) }()
+      case 4: try { try decoder.decodeSingularUInt64Field(value: &self.fencingToken) }()
+      case 5: try { try decoder.decodeSingularUInt64Field(value: &self.term) }()
+      case 6: try { try decoder.decodeSingularUInt64Field(value: &self.index) }()
+      case 7: try { try decoder.decodeSingularEnumField(value: &self.cause) }()
       default: break
       }
     }
@@ -1098,6 +1117,18 @@ nonisolated extension Latchd_V1_SessionLife: SwiftProtobuf.Message, SwiftProtobu
     if self.validForMs != 0 {
       try visitor.visitSingularUInt64Field(value: self.validForMs, fieldNumber: 3)
     }
+    if self.fencingToken != 0 {
+      try visitor.visitSingularUInt64Field(value: self.fencingToken, fieldNumber: 4)
+    }
+    if self.term != 0 {
+      try visitor.visitSingularUInt64Field(value: self.term, fieldNumber: 5)
+    }
+    if self.index != 0 {
+      try visitor.visitSingularUInt64Field(value: self.index, fieldNumber: 6)
+    }
+    if self.cause != .unspecified {
+      try visitor.visitSingularEnumField(value: self.cause, fieldNumber: 7)
+    }
     try unknownFields.traverse(visitor: &visitor)
   }
 
@@ -1105,6 +1136,10 @@ nonisolated extension Latchd_V1_SessionLife: SwiftProtobuf.Message, SwiftProtobu
     if lhs.sessionID != rhs.sessionID {return false}
     if lhs.state != rhs.state {return false}
     if lhs.validForMs != rhs.validForMs {return false}
+    if lhs.fencingToken != rhs.fencingToken {return false}
+    if lhs.term != rhs.term {return false}
+    if lhs.index != rhs.index {return false}
+    if lhs.cause != rhs.cause {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }

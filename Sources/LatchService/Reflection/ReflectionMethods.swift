@@ -10,6 +10,12 @@ extension LatchService {
             let path = "/grpc.reflection.\(version).ServerReflection/ServerReflectionInfo"
             return Method(path, kind: .bidirectional) { call, _ in
                 call.onMessage = { bytes in
+                    guard bytes.count <= DescriptorIndex.maximumRequestBytes else {
+                        return call.finish(
+                            GRPCStatus(
+                                code: .invalidArgument,
+                                message: "no name here takes \(bytes.count) bytes"))
+                    }
                     guard
                         let request = call.decode(
                             Grpc_Reflection_V1_ServerReflectionRequest.self, from: bytes)
@@ -23,6 +29,9 @@ extension LatchService {
 }
 
 extension DescriptorIndex {
+    /// A request comes back in its answer, so it is not to be much larger than a name.
+    static let maximumRequestBytes = 4 << 10
+
     /// The response to one request: an answer or an error, never the end of the stream.
     func answer(
         to request: Grpc_Reflection_V1_ServerReflectionRequest

@@ -3,19 +3,18 @@ import LatchMachine
 
 /// The beats of one KeepAlive stream that are not answered yet, in order.
 struct KeepAliveBeats {
-    /// A beat: one response, complete once every session is decided.
+    /// A beat: one response, complete once every session is settled.
     struct Beat {
         let number: UInt64
         var response: Latchd_V1_KeepAliveResponse
-        var undecided: Int
+        var unsettled: Int
     }
 
     private var beats: [Beat] = []
     private var nextNumber: UInt64 = 0
     /// Sessions of unanswered beats.
     private(set) var sessions = 0
-    /// The shortest timeout of the sessions that were renewed, in milliseconds.
-    private(set) var shortestTimeout: UInt64?
+    private var shortestTimeout = ShortestTimeout()
 
     var isEmpty: Bool { beats.isEmpty }
     var count: Int { beats.count }
@@ -28,40 +27,42 @@ struct KeepAliveBeats {
         var response = Latchd_V1_KeepAliveResponse()
         response.sequence = sequence
         response.sessions = sessions.map { Latchd_V1_SessionLife($0, .jeopardy) }
-        beats.append(Beat(number: number, response: response, undecided: sessions.count))
+        beats.append(Beat(number: number, response: response, unsettled: sessions.count))
         self.sessions += sessions.count
         return number
     }
 
-    /// What became of one session of a beat; nil: the cluster could not decide. Of a beat that is
-    /// answered already it is too late.
-    mutating func settle(
-        _ number: UInt64, _ position: Int, _ outcome: (isAlive: Bool, timeout: UInt64)?
-    ) {
-        if let outcome, outcome.isAlive {
-            shortestTimeout = min(shortestTimeout ?? .max, outcome.timeout)
-        }
-        guard let first = beats.first?.number, number >= first else { return }
-        let place = Int(number &- first)
-        guard beats.indices.contains(place) else { return }
-        beats[place].undecided -= 1
-        guard let outcome else { return }
+    /// A session of a beat was renewed. What else is to be told of it may still come: it is to be
+    /// settled. False if the beat is answered already, so that it is too late for that.
+    /// - Parameter timeout: of the session, in milliseconds.
+    mutating func renewed(
+        _ number: UInt64, _ position: Int, timeout: UInt64, at milliseconds: UInt64
+    ) -> Bool {
+        shortestTimeout.note(timeout, at: milliseconds)
+        guard let place = place(of: number) else { return false }
         let session = beats[place].response.sessions[position].sessionID
-        beats[place].response.sessions[position] =
-            outcome.isAlive
-            ? .alive(session, timeout: outcome.timeout) : Latchd_V1_SessionLife(session, .lost)
+        beats[place].response.sessions[position] = .alive(session, timeout: timeout)
+        return true
+    }
+
+    /// Nothing more will be known of one session of a beat than what `change` writes down.
+    mutating func settle(
+        _ number: UInt64, _ position: Int,
+        _ change: (inout Latchd_V1_SessionLife) -> Void = { _ in }
+    ) {
+        guard let place = place(of: number) else { return }
+        beats[place].unsettled -= 1
+        change(&beats[place].response.sessions[position])
     }
 
     /// The patience with this beat is over: what is not decided stays in jeopardy.
     mutating func giveUp(_ number: UInt64) {
-        guard let first = beats.first?.number, number >= first else { return }
-        let place = Int(number &- first)
-        if beats.indices.contains(place) { beats[place].undecided = 0 }
+        if let place = place(of: number) { beats[place].unsettled = 0 }
     }
 
     /// Takes the next response that is complete, if it is the oldest one's turn.
     mutating func takeComplete() -> Latchd_V1_KeepAliveResponse? {
-        guard let first = beats.first, first.undecided <= 0 else { return nil }
+        guard let first = beats.first, first.unsettled <= 0 else { return nil }
         beats.removeFirst()
         sessions -= first.response.sessions.count
         return first.response
@@ -69,8 +70,49 @@ struct KeepAliveBeats {
 
     /// How long a beat may take, in milliseconds: a fifth of the shortest session's timeout, so
     /// that the client can ask other nodes before anything is lost.
-    var patienceMilliseconds: Int64 {
+    mutating func patienceMilliseconds(at milliseconds: UInt64) -> Int64 {
         let longest: UInt64 = 1_000
-        return Int64(min(max((shortestTimeout ?? longest * 5) / 5, 50), longest))
+        let timeout = shortestTimeout.value(at: milliseconds) ?? longest * 5
+        return Int64(min(max(timeout / 5, 50), longest))
+    }
+
+    /// Where a beat is that is not answered yet.
+    private func place(of number: UInt64) -> Int? {
+        guard let first = beats.first?.number, number >= first else { return nil }
+        let place = Int(number &- first)
+        return beats.indices.contains(place) ? place : nil
+    }
+}
+
+/// The shortest timeout of the sessions that a stream keeps alive, in milliseconds.
+///
+/// Sessions end, and not every end is told here. But one with a timeout of less than `window` is
+/// renewed within it: what was not has a longer one, or is over. Time is an argument.
+struct ShortestTimeout {
+    /// In milliseconds. From this timeout on the patience with a beat does not grow.
+    private static let window: UInt64 = 5_000
+
+    /// Of the window of time that lasts, and of the one before.
+    private var current: UInt64?
+    private var previous: UInt64?
+    private var windowBegan: UInt64 = 0
+
+    /// A session of this timeout was renewed.
+    mutating func note(_ timeout: UInt64, at milliseconds: UInt64) {
+        turn(to: milliseconds)
+        current = min(current ?? .max, timeout)
+    }
+
+    /// Nil if no session was renewed lately.
+    mutating func value(at milliseconds: UInt64) -> UInt64? {
+        turn(to: milliseconds)
+        return [current, previous].compactMap { $0 }.min()
+    }
+
+    private mutating func turn(to milliseconds: UInt64) {
+        guard milliseconds >= windowBegan + Self.window else { return }
+        previous = milliseconds < windowBegan + 2 * Self.window ? current : nil
+        current = nil
+        windowBegan = milliseconds
     }
 }

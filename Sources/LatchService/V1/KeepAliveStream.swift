@@ -68,25 +68,40 @@ final class KeepAliveStream: @unchecked Sendable {
         for (position, session) in sessions.enumerated() {
             let renewal = Renewal(
                 primitive: session.name, session: session.id, acknowledgedRequestID: 0, streams: [])
-            node.submit(.renew(renewal, RenewalSink(self, number, position)))
+            node.submit(.renew(renewal, SessionOfBeat(self, number, position, session.name)))
         }
-        let patience = TimeAmount.milliseconds(beats.patienceMilliseconds)
-        call.loop.scheduleTask(in: patience) { [self] in
-            beats.giveUp(number)
-            answer()
-        }
+        if !sessions.isEmpty { limitPatience(with: number) }
         if beats.count >= Self.maximumBeats || beats.sessions >= Self.maximumSessions {
             call.hold()
         }
         answer()
     }
 
-    fileprivate func settle(_ number: UInt64, _ position: Int, _ result: NodeResult) {
+    /// Of a beat that the cluster does not decide in time, the rest is answered as it is known.
+    private func limitPatience(with number: UInt64) {
+        let patience = TimeAmount.milliseconds(beats.patienceMilliseconds(at: milliseconds))
+        call.loop.scheduleTask(in: patience) { [self] in
+            beats.giveUp(number)
+            answer()
+        }
+    }
+
+    /// The loop's clock.
+    private var milliseconds: UInt64 { call.loop.now.uptimeNanoseconds / 1_000_000 }
+
+    fileprivate func take(_ result: NodeResult, of session: SessionOfBeat) {
         guard call.isOpen else { return }
-        if case .renewed(let isAlive, let timeout) = result {
-            beats.settle(number, position, (isAlive, timeout))
-        } else {
-            beats.settle(number, position, nil)
+        let (beat, position) = (session.beat, session.position)
+        if case .renewed(true, let timeout) = result {
+            // This node has applied the renewal, so what it shows from now on is not older.
+            if beats.renewed(beat, position, timeout: timeout, at: milliseconds) {
+                node.submit(.localView(session.name, session))
+            }
+            return
+        }
+        beats.settle(beat, position) { life in
+            if case .renewed(false, _) = result { life.state = .lost }
+            if case .localView(let view, let index, _) = result { life.show(view, index: index) }
         }
         answer()
     }
@@ -108,22 +123,24 @@ final class KeepAliveStream: @unchecked Sendable {
     }
 }
 
-/// One session of one beat.
-private final class RenewalSink: ReplySink, Sendable {
+/// One session of one beat: it is renewed, and then looked at.
+private final class SessionOfBeat: ReplySink, Sendable {
     private let stream: KeepAliveStream
-    private let beat: UInt64
-    private let position: Int
+    let beat: UInt64
+    let position: Int
+    let name: PrimitiveName
 
-    init(_ stream: KeepAliveStream, _ beat: UInt64, _ position: Int) {
+    init(_ stream: KeepAliveStream, _ beat: UInt64, _ position: Int, _ name: PrimitiveName) {
         self.stream = stream
         self.beat = beat
         self.position = position
+        self.name = name
     }
 
     var loop: any EventLoop { stream.call.loop }
 
     func complete(_ result: NodeResult) {
-        stream.settle(beat, position, result)
+        stream.take(result, of: self)
     }
 }
 

@@ -50,7 +50,7 @@ extension LatchView {
     /// Whether terms between this token and the first one that is kept were dropped.
     func lacksTerms(after token: UInt64) -> Bool {
         guard let first = ledger.first else { return false }
-        return first.fencingToken > token && first.term > 1
+        return first.isFar(from: token) && first.term > 1
     }
 
     /// What is known of a token.

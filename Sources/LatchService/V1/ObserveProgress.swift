@@ -32,7 +32,7 @@ struct ObserveProgress: Hashable {
         let knownIndex = isFirst && newestToken == 0 ? sinceIndex : 0
         let isReset =
             ledger.first.map { first in
-                first.fencingToken > newestToken && first.began.index > knownIndex
+                first.isFar(from: newestToken) && first.began.index > knownIndex
                     && !(first.term == 1 && newestToken == 0)
             } ?? false
         let news = ledger.filter { record in
@@ -51,5 +51,14 @@ struct ObserveProgress: Hashable {
         guard let last, last.fencingToken >= newestToken else { return }
         newestToken = last.fencingToken
         openToken = last.ended == nil ? last.fencingToken : 0
+    }
+}
+
+extension TermRecord {
+    /// Whether there may have been terms between the one with this token and this record. There was
+    /// none if no number lies between: so a reader that asks for the terms after `token - 1`, in
+    /// order to hear of this one again, has missed nothing.
+    func isFar(from token: UInt64) -> Bool {
+        fencingToken > token && fencingToken - token > 1
     }
 }

@@ -75,6 +75,21 @@ extension Latchd_V1_SessionLife {
         .init(session, .alive, validFor: certainLife(ofTimeout: milliseconds))
     }
 
+    /// Adds the grant under which the session holds its latch, or why its last one is over.
+    mutating func show(_ view: LatchView?, index: UInt64) {
+        self.index = index
+        guard let view else {
+            cause = .deleted
+            return
+        }
+        if view.owners.first == sessionID {
+            fencingToken = view.state.fencingToken
+            term = view.state.term
+        } else if let ended = view.ledger.last(where: { $0.session == sessionID })?.ended {
+            cause = Latchd_V1_Cause(ended.cause)
+        }
+    }
+
     /// For how long, from the sending of the request, the session is certainly alive: its timeout
     /// less a thousandth, and at least 1 ms less, because the clocks of two machines do not run at
     /// quite the same rate.
