@@ -56,9 +56,24 @@ enum CallVerdict {
     }
 }
 
+/// Whether a node whose answer was this error may have done what it was asked, or may do it yet.
+func mayBeDone(after error: any Error) -> Bool {
+    if let refusal = error as? Refusal { return refusal.reason.leavesOpen }
+    guard let rpc = error as? RPCError else { return true }
+    if let refusal = Refusal(trailers: rpc.metadata) { return refusal.reason.leavesOpen }
+    return rpc.code != .unimplemented && failureToConnect(innermostReason(rpc)) == nil
+}
+
 /// The innermost cause is what a person can act on: "connection refused", not
 /// "channel isn't ready".
 func plainReason(_ error: RPCError) -> String {
+    let reason = innermostReason(error)
+    if let plain = failureToConnect(reason) { return plain }
+    if reason.contains("onnection reset") { return "connection reset" }
+    return reason.isEmpty ? "\(error.code)" : reason
+}
+
+private func innermostReason(_ error: RPCError) -> String {
     var reason = error.message
     var cause: (any Error)? = error.cause
     while let current = cause {
@@ -70,14 +85,17 @@ func plainReason(_ error: RPCError) -> String {
             cause = nil
         }
     }
-    for (sign, plain) in [
+    return reason
+}
+
+/// Why there was no connection to ask on, so that nothing was asked; nil for any other reason.
+private func failureToConnect(_ reason: String) -> String? {
+    let signs = [
         ("onnection refused", "connection refused (is latchd running there?)"),
         ("connectTimeout", "no connection in time"), ("onnect timeout", "no connection in time"),
-        ("o route to host", "no route to host"), ("onnection reset", "connection reset"),
+        ("o route to host", "no route to host"),
         ("nresolvable", "the name cannot be resolved"),
         ("ailed to resolve", "the name cannot be resolved"),
-    ] where reason.contains(sign) {
-        return plain
-    }
-    return reason.isEmpty ? "\(error.code)" : reason
+    ]
+    return signs.first { reason.contains($0.0) }?.1
 }

@@ -50,6 +50,9 @@ final class Calls: Sendable {
         var backoff: Backoff
         /// Asked first, each round.
         var wanted: Endpoint?
+        /// The latch that the call changes under no request id, so that a repetition may be refused
+        /// for what an earlier attempt did; nil: the same however often it is done.
+        var unnumbered: LatchName?
     }
 
     var plan: Plan {
@@ -85,9 +88,10 @@ final class Calls: Sendable {
                     try Task.checkCancellation()
                     switch CallVerdict(error) {
                     case .cancelled: throw CancellationError()
-                    case .fail(let error): throw error
+                    case .fail(let refusal):
+                        throw plan.unnumbered.map { log.judged(refusal, of: $0) } ?? refusal
                     case .retry(let code, let reason):
-                        log.record(endpoint, code, reason)
+                        log.record(endpoint, code, reason, mayBeDone: mayBeDone(after: error))
                         note(endpoint, failed: true)
                     }
                 }

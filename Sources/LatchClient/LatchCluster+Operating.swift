@@ -10,11 +10,13 @@ extension LatchCluster {
     ///   - participant: who is to go.
     ///   - name: the latch.
     ///   - namespace: of the latch.
-    ///   - sessionID: only the participant of this session; nil: the first of that name.
+    ///   - sessionID: only the participant of this session; nil: the first of that name, and if an
+    ///     answer is lost, perhaps a second of that name too.
     ///   - fencingToken: only while this is the current token; nil: whatever it is.
     /// - Returns: the latch after that.
     /// - Throws: ``LatchError``: `notFound` if there is no such latch or participant, `tokenMoved`
-    ///   if another token is the current one.
+    ///   if another token is the current one; `outcomeUnknown` if that may be because an attempt
+    ///   whose answer was lost has done it.
     @discardableResult
     public func evict(
         _ participant: String, from name: String,
@@ -29,7 +31,7 @@ extension LatchCluster {
             $0.sessionID = sessionID ?? 0
             $0.fencingToken = fencingToken ?? 0
         }
-        let response = try await calls.perform(calls.plan) {
+        let response = try await calls.performUnnumbered(on: name) {
             try await $0.latches.evict(request, options: $0.options)
         }
         return LatchInfo(name, response.state, index: response.index)
@@ -45,7 +47,8 @@ extension LatchCluster {
     ///   - participant: who is to hold the latch.
     /// - Returns: the latch after that.
     /// - Throws: ``LatchError``: `notFound` if there is no such latch, or nobody of that name
-    ///   waits; `tokenMoved` if another token is the current one.
+    ///   waits; `tokenMoved` if another token is the current one; `outcomeUnknown` if that may be
+    ///   because an attempt whose answer was lost has done it.
     @discardableResult
     public func handOver(
         _ name: String, namespace: String = LatchCluster.defaultNamespace, fencingToken: UInt64,
@@ -58,7 +61,7 @@ extension LatchCluster {
             $0.fencingToken = fencingToken
             $0.to = participant
         }
-        let response = try await calls.perform(calls.plan) {
+        let response = try await calls.performUnnumbered(on: name) {
             try await $0.latches.handOver(request, options: $0.options)
         }
         return LatchInfo(name, response.state, index: response.index)
@@ -76,5 +79,17 @@ extension LatchCluster {
     ) async throws {
         let name = try LatchName(checking: name, namespace: namespace)
         try await calls.perform(calls.plan) { try await $0.delete(name) }
+    }
+}
+
+extension Calls {
+    /// Performs a change of a latch that no request id numbers: where a repetition is refused
+    /// because of what an attempt without an answer may have done, the outcome is unknown.
+    func performUnnumbered<Result: Sendable>(
+        on name: LatchName, _ body: @Sendable (Attempt) async throws -> Result
+    ) async throws -> Result {
+        var plan = plan
+        plan.unnumbered = name
+        return try await perform(plan, body)
     }
 }

@@ -5,7 +5,7 @@ public struct LatchError: Error, Sendable, CustomStringConvertible {
         /// The arguments can never work: a bad address, a name that is too long, a TTL
         /// out of range.
         case invalidArgument
-        /// No such latch.
+        /// No such latch, or no such participant of it.
         case notFound
         /// No node answered in time. A node that was asked may still do it.
         case unreachable
@@ -68,8 +68,12 @@ struct AttemptLog: Sendable {
     private(set) var attempts: [LatchError.Attempt] = []
     private var codes: [Endpoint: LatchError.Code] = [:]
     private var isOutcomeUnknown = false
+    /// An attempt that failed may have done it, or may do it yet.
+    private var mayBeDone = false
 
-    mutating func record(_ endpoint: Endpoint, _ code: LatchError.Code, _ reason: String) {
+    mutating func record(
+        _ endpoint: Endpoint, _ code: LatchError.Code, _ reason: String, mayBeDone: Bool = false
+    ) {
         let attempt = LatchError.Attempt(endpoint: endpoint, reason: reason)
         if let place = attempts.firstIndex(where: { $0.endpoint == endpoint }) {
             attempts[place] = attempt
@@ -78,6 +82,21 @@ struct AttemptLog: Sendable {
         }
         codes[endpoint] = code
         if code == .outcomeUnknown { isOutcomeUnknown = true }
+        if mayBeDone { self.mayBeDone = true }
+    }
+
+    /// The final refusal of a call that has no request id. What was asked for is found done, or its
+    /// grant over, also when an earlier attempt did it and its answer was lost.
+    func judged(_ refusal: LatchError, of name: LatchName) -> LatchError {
+        guard mayBeDone, refusal.code == .notFound || refusal.code == .tokenMoved else {
+            return refusal
+        }
+        return LatchError(
+            .outcomeUnknown,
+            """
+            \(refusal.message), but an earlier attempt, of which no answer came, may have done it; \
+            latchctl history \(name.name) and latchctl queue \(name.name) show what is
+            """, attempts: attempts)
     }
 
     /// The most telling of the failures: a node that answered knows more than one that did not.

@@ -120,7 +120,8 @@ public final class LatchHold: Sendable {
     /// this participant becomes the last in line.
     /// - Throws: ``LatchError``: `grantLost` if the latch is not held here; `notFound` if nobody of
     ///   that name waits, and then it is held on. If the servers refuse or do not answer after
-    ///   that, the session is closed and the hold is over.
+    ///   that, the session is closed and the hold is over; `outcomeUnknown` if they refuse what an
+    ///   attempt whose answer was lost may have done.
     public func handOver(to participant: String) async throws {
         guard let grant else { throw LatchError(.grantLost, "this participant does not hold it") }
         try await participation.handOver(to: participant, token: grant.fencingToken)
@@ -189,6 +190,8 @@ final class HoldLog: Sendable {
             case .queued(let position):
                 values.current = .waiting(position: position + 1, holder: values.holder)
             case .began(let token, let term):
+                // Whoever comes after is not who was before.
+                values.holder = nil
                 values.current = .holding(Grant(fencingToken: token, term: term, cell: cell))
             case .ended:
                 // What it is now comes with the next change.

@@ -51,6 +51,16 @@ package enum RefusalReason: Hashable, Sendable {
     /// again, for ever. What is not worth a repetition needs no other id.
     package var spendsRequestID: Bool { self == .limit }
 
+    /// The node that says so may have done it all the same, or may do it yet.
+    var leavesOpen: Bool {
+        switch self {
+        case .outcomeUnknown, .other: true
+        case .unknownSession, .noLeader, .overloaded, .limit, .alreadyAcknowledged, .gap, .invalid,
+            .tokenMoved, .noSuchParticipant, .noSuchLatch:
+            false
+        }
+    }
+
     /// False for a reason of a newer server.
     var isKnown: Bool {
         if case .other = self { false } else { true }

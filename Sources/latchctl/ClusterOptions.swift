@@ -70,6 +70,30 @@ struct LatchOptions: ParsableArguments {
     var namespace: String = LatchCluster.defaultNamespace
 }
 
+/// Under which name somebody takes part in a latch.
+struct ParticipantOptions: ParsableArguments {
+    @Option(
+        help: ArgumentHelp(
+            "A name to take part under, for people to read. Default: host name, process id and four random digits.",
+            valueName: "name"))
+    var participant: String?
+
+    mutating func validate() throws {
+        if let participant, participant.isEmpty {
+            throw ValidationError("--participant is empty.")
+        }
+    }
+
+    /// The name that was given, or a new one: containers share host names and process ids over
+    /// restarts, so it has random digits too.
+    func makeName() -> String {
+        if let participant { return participant }
+        let digits = hexadecimal(UInt64.random(in: .min ... .max)).suffix(4)
+        let process = ProcessInfo.processInfo
+        return "\(process.hostName)-\(process.processIdentifier)-\(digits)"
+    }
+}
+
 /// A span of time with its unit: `250ms`, `10s`, `5m`, `2h`.
 struct TimeSpan: ExpressibleByArgument, CustomStringConvertible {
     let duration: Duration
@@ -118,7 +142,7 @@ private func advice(for code: LatchError.Code) -> String? {
     case .overloaded:
         "The cluster is at one of its limits; try again later."
     case .outcomeUnknown:
-        "Look with latchctl get before you repeat it."
+        "Look at the latch with latchctl history and latchctl queue before you repeat it."
     case .notFound:
         "latchctl list shows what there is."
     case .tokenMoved:

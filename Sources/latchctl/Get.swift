@@ -4,7 +4,7 @@ import LatchClient
 /// `latchctl get`.
 struct Get: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Shows one latch: holder, token, and who waits.",
+        abstract: "Shows one latch: holder, token, what the holder published, and who waits.",
         discussion: """
             The answer is linearizable: it reflects everything that was acknowledged before.
 
@@ -40,6 +40,7 @@ func latchText(_ latch: LatchInfo) -> String {
         "term       \(latch.term)",
         "index      \(latch.index)",
     ]
+    if !latch.value.isEmpty { lines.append("value      \(printable(latch.value))") }
     let waiting = latch.participants.dropFirst()
     if waiting.isEmpty {
         lines.append("waiting    nobody")

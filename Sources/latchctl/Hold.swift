@@ -1,5 +1,4 @@
 import ArgumentParser
-import Foundation
 import LatchClient
 
 /// `latchctl hold`.
@@ -14,6 +13,7 @@ struct Hold: AsyncParsableCommand {
             Examples:
               latchctl hold nightly-report
               latchctl hold nightly-report --participant "$(hostname)" --ttl 5s
+              latchctl hold nightly-report --publish "$(hostname):8080"
               latchctl hold nightly-report | grep --line-buffered HOLDING
 
             Exit codes: 0 left on Ctrl-C or SIGTERM, 3 the latch was lost, 1 it could not be joined, \
@@ -23,11 +23,7 @@ struct Hold: AsyncParsableCommand {
     @OptionGroup var latch: LatchOptions
     @OptionGroup var cluster: ClusterOptions
 
-    @Option(
-        help: ArgumentHelp(
-            "The id to take part under, unique. Default: host name, process id and four random digits.",
-            valueName: "id"))
-    var participant: String?
+    @OptionGroup var participant: ParticipantOptions
 
     @Option(
         help: ArgumentHelp(
@@ -35,18 +31,25 @@ struct Hold: AsyncParsableCommand {
             valueName: "duration"))
     var ttl: TimeSpan = TimeSpan(.seconds(10))
 
+    @Option(
+        help: ArgumentHelp(
+            "What to tell those who look while it holds the latch, an address say: at most 1024 bytes.",
+            valueName: "text"))
+    var publish: String?
+
     mutating func validate() throws {
         guard ttl.duration >= .milliseconds(10), ttl.duration <= .seconds(86_400) else {
             throw ValidationError("--ttl must be between 10ms and 24h, not \(ttl).")
         }
-        if let participant, participant.isEmpty {
-            throw ValidationError("--participant is empty.")
+        if let publish, publish.utf8.count > 1_024 {
+            throw ValidationError(
+                "--publish takes at most 1024 bytes, not \(publish.utf8.count).")
         }
     }
 
     func run() async throws {
         let interrupts = Interrupts()
-        let participant = participant ?? Self.defaultParticipant()
+        let participant = participant.makeName()
         try await cluster.withCluster { cluster in
             let hold = try await cluster.hold(
                 latch.name, namespace: latch.namespace, participant: participant,
@@ -72,16 +75,26 @@ struct Hold: AsyncParsableCommand {
                 await interrupts.first()
                 return nil
             }
-            group.addTask {
-                for await state in hold.states {
-                    if case .lost = state { return state }
-                    if let line = holdText(state) { Console.say(line) }
-                }
-                return nil
-            }
+            group.addTask { await report(hold) }
             let end = await group.next() ?? nil
             group.cancelAll()
             return end
+        }
+    }
+
+    /// Tells every state until the latch is lost or the task is cancelled.
+    private func report(_ hold: LatchHold) async -> HoldState? {
+        await withTaskGroup(of: Void.self) { publishing in
+            defer { publishing.cancelAll() }
+            for await state in hold.states {
+                if case .lost = state { return state }
+                if let line = holdText(state) { Console.say(line) }
+                // Every grant empties the value. A publishing that waits for a node delays no news.
+                if case .holding = state, let publish {
+                    publishing.addTask { await tell(publish, of: hold) }
+                }
+            }
+            return nil
         }
     }
 
@@ -96,12 +109,16 @@ struct Hold: AsyncParsableCommand {
         }
     }
 
-    /// Host name, process id, and random digits: containers share host names and process
-    /// ids over restarts.
-    static func defaultParticipant() -> String {
-        let digits = hexadecimal(UInt64.random(in: .min ... .max)).suffix(4)
-        let process = ProcessInfo.processInfo
-        return "\(process.hostName)-\(process.processIdentifier)-\(digits)"
+    /// Holding does not depend on it.
+    private func tell(_ value: String, of hold: LatchHold) async {
+        do {
+            try await hold.publish(value)
+            Console.say("published \(printable(value))")
+        } catch let error as LatchError {
+            Console.complain("\(explain(error))\nThe value was not published.")
+        } catch {
+            // Cancelled: it is about to leave.
+        }
     }
 }
 
@@ -109,7 +126,7 @@ struct Hold: AsyncParsableCommand {
 func holdText(_ state: HoldState) -> String? {
     switch state {
     case .waiting(let position, let holder):
-        "waiting, position \(position) behind \(holder.map(printable) ?? "nobody")"
+        "waiting, position \(position)" + (holder.map { " behind \(printable($0))" } ?? "")
     case .holding(let grant):
         "HOLDING token \(grant.fencingToken), term \(grant.term)"
     case .lost, .left:

@@ -17,6 +17,8 @@ struct LatchJSON: Encodable {
     let holder: String?
     let participants: [String]
     let fencingToken: String?
+    /// What the holder published; absent: nothing.
+    let value: String?
     let index: UInt64
 
     init(_ latch: LatchInfo) {
@@ -26,6 +28,7 @@ struct LatchJSON: Encodable {
         holder = latch.holder
         participants = latch.participants
         fencingToken = latch.fencingToken.map(String.init)
+        value = latch.value.isEmpty ? nil : latch.value
         index = latch.index
     }
 }

@@ -13,14 +13,17 @@ struct Latchctl: AsyncParsableCommand {
               latchctl run nightly-report -- /usr/local/bin/report
               latchctl why nightly-report
 
-            Exit codes: 0 done, 1 the cluster refused or did not answer, 2 status: no leader or no quorum, \
-            doctor: a warning, 3 hold: the latch was lost, 4 no such latch or participant, 64 wrong usage, \
-            130 interrupted twice. latchctl run has codes of its own: latchctl help run.
+            Exit codes: 0 done, 1 the cluster refused or did not answer, or an answer was lost, 2 status: no leader \
+            or no quorum, doctor: a warning, 3 hold: the latch was lost, 4 no such latch or participant, 64 wrong \
+            usage, 78 config check: a file cannot be used, 130 interrupted twice. latchctl run has codes of its own: \
+            latchctl help run.
+
+            Colours are for terminals; NO_COLOR=1 takes them away there too.
             """,
         version: "latchctl \(latchctlVersion)",
         subcommands: [
             Run.self, Hold.self, Get.self, List.self, Watch.self, Queue.self, History.self,
-            Why.self, Evict.self, Handover.self, Delete.self, Status.self, Doctor.self,
+            Why.self, Evict.self, Handover.self, Delete.self, Status.self, Doctor.self, Config.self,
         ])
 }
 
@@ -29,13 +32,13 @@ let latchctlVersion = "0.1.0-dev"
 
 /// What latchctl exits with.
 enum Exit {
-    /// The cluster refused, or did not answer.
+    /// The cluster refused or did not answer, or it is not known what it did.
     static let failure = ExitCode(1)
     /// `status`: no leader, or no quorum, or no node answered.
     static let unhealthy = ExitCode(2)
     /// `hold`: the latch was lost.
     static let lost = ExitCode(3)
-    /// `get`, `delete`: no such latch.
+    /// No such latch, or no such participant.
     static let notFound = ExitCode(4)
     /// A second Ctrl-C.
     static let interrupted: Int32 = 130

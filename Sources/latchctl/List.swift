@@ -10,6 +10,8 @@ struct List: AsyncParsableCommand {
               latchctl list
               latchctl list --prefix billing- --namespace default
               latchctl list --json | jq -r '.latches[] | select(.holder) | .name'
+
+            Exit codes: 0 told, 1 no answer.
             """)
 
     @OptionGroup var cluster: ClusterOptions
@@ -34,24 +36,25 @@ struct List: AsyncParsableCommand {
                 let output = Output(latches: latches.map(LatchJSON.init))
                 Console.say(try latchctl.json(output, pretty: true))
             } else {
-                Console.say(latches.isEmpty ? "No latches." : listText(latches))
+                Console.say(latches.isEmpty ? "No latches." : listText(latches, .output))
             }
         }
     }
 }
 
 /// The list for people.
-func listText(_ latches: [LatchInfo]) -> String {
+func listText(_ latches: [LatchInfo], _ paint: Paint = .none) -> String {
     var table = Table([
         ("NAMESPACE", .left), ("NAME", .left), ("HOLDER", .left), ("WAITING", .right),
         ("TERM", .right), ("TOKEN", .right),
     ])
     for latch in latches {
-        table.add([
-            latch.namespace, latch.name, latch.holder ?? "-",
-            String(max(0, latch.participants.count - 1)), String(latch.term),
-            latch.fencingToken.map(String.init) ?? "-",
-        ])
+        table.add(
+            [
+                latch.namespace, latch.name, latch.holder ?? "-",
+                String(max(0, latch.participants.count - 1)), String(latch.term),
+                latch.fencingToken.map(String.init) ?? "-",
+            ], tones: latch.holder == nil ? [:] : [2: .good])
     }
-    return table.rendered()
+    return table.rendered(paint)
 }

@@ -26,27 +26,47 @@ struct Status: AsyncParsableCommand {
         try await cluster.withCluster { cluster in
             let status = try await cluster.status()
             Console.say(
-                json ? try latchctl.json(StatusJSON(status), pretty: true) : statusText(status))
+                json
+                    ? try latchctl.json(StatusJSON(status), pretty: true)
+                    : statusText(status, .output))
             guard case .healthy = status.health else { throw Exit.unhealthy }
         }
     }
 }
 
 /// The status for people.
-func statusText(_ status: ClusterStatus) -> String {
+func statusText(_ status: ClusterStatus, _ paint: Paint = .none) -> String {
     var table = Table([
         ("NODE", .right), ("ADDRESS", .left), ("ROLE", .left), ("TERM", .right),
         ("COMMIT", .right), ("APPLIED", .right), ("LAG", .right), ("MATCH", .right),
         ("HEARD", .right), ("SNAPSHOT", .right), ("UP", .right), ("STATE", .left),
     ])
-    for node in status.nodes { table.add(statusRow(node, in: status)) }
-    return [verdict(status), "", table.rendered()].joined(separator: "\n")
+    for node in status.nodes {
+        table.add(statusRow(node, in: status), tones: [table.columns.count - 1: tone(node, status)])
+    }
+    let tone: Tone = if case .healthy = status.health { .good } else { .bad }
+    return [paint(verdict(status), tone), "", table.rendered(paint)].joined(separator: "\n")
+}
+
+private func replication(
+    of node: ClusterStatus.Node, _ status: ClusterStatus
+) -> MemberStatus.Replication? {
+    status.leader?.members.first { $0.id == node.id }?.replication
+}
+
+private func tone(_ node: ClusterStatus.Node, _ status: ClusterStatus) -> Tone {
+    guard let own = node.status else { return .bad }
+    guard own.isReady else { return .doubtful }
+    switch replication(of: node, status)?.pace {
+    case .snapshot, .probe: return .doubtful
+    case .replicate, .unknown, nil: return .good
+    }
 }
 
 private func statusRow(_ node: ClusterStatus.Node, in status: ClusterStatus) -> [String] {
     let id = node.id.map(String.init) ?? "?"
     let address = node.endpoint?.description ?? "-"
-    let replication = status.leader?.members.first { $0.id == node.id }?.replication
+    let replication = replication(of: node, status)
     let match = replication.map { String($0.matchIndex) } ?? "-"
     let heard = replication?.sinceHeard.map(readable) ?? "-"
     guard let own = node.status else {

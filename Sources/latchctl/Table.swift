@@ -9,29 +9,36 @@ struct Table {
 
     let columns: [(title: String, alignment: Alignment)]
     private(set) var rows: [[String]] = []
+    /// The tones of each row's cells, by column.
+    private var tones: [[Int: Tone]] = []
 
     init(_ columns: [(title: String, alignment: Alignment)]) {
         self.columns = columns
     }
 
     /// A row; missing cells are empty, superfluous ones are dropped.
-    mutating func add(_ cells: [String]) {
+    /// - Parameter tones: of some of its cells, by column.
+    mutating func add(_ cells: [String], tones: [Int: Tone] = [:]) {
+        self.tones.append(tones)
         rows.append(
             columns.indices.map { $0 < cells.count ? printable(cells[$0]) : "" })
     }
 
     /// Title and rows, without a line break at the end or spaces at the ends of lines.
-    func rendered() -> String {
+    func rendered(_ paint: Paint = .none) -> String {
         let lines = [columns.map(\.title)] + rows
+        let lineTones = [[:]] + tones
         let widths = columns.indices.map { column in
             lines.map { $0[column].count }.max() ?? 0
         }
-        return lines.map { line in
+        return zip(lines, lineTones).map { line, tones in
             var text = ""
             for (column, cell) in line.enumerated() {
                 let padding = String(repeating: " ", count: widths[column] - cell.count)
                 let isLeft = columns[column].alignment == .left
-                text += (column == 0 ? "" : "  ") + (isLeft ? cell + padding : padding + cell)
+                let painted = paint(cell, tones[column])
+                text += column == 0 ? "" : "  "
+                text += isLeft ? painted + padding : padding + painted
             }
             while text.last == " " { text.removeLast() }
             return text

@@ -43,19 +43,26 @@ struct Watch: AsyncParsableCommand {
             return
         }
         switch event {
-        case .state(let latch): Console.say(watchText(latch))
-        case .resynchronized: Console.complain("(changes may have been missed)")
-        case .interrupted(let reason):
-            Console.complain("(\(reason); going on through another node)")
+        case .state(let latch): Console.say(watchText(latch, .output))
+        case .resynchronized: complain("(changes may have been missed)")
+        case .interrupted(let reason): complain("(\(reason); going on through another node)")
         }
+    }
+
+    private func complain(_ line: String) {
+        Console.complain(Paint.complaints(line, .doubtful))
     }
 }
 
 /// One state of a watched latch, on one line.
-func watchText(_ latch: LatchInfo) -> String {
+func watchText(_ latch: LatchInfo, _ paint: Paint = .none) -> String {
     let token = latch.fencingToken.map { "token \($0)" } ?? "token unknown"
-    guard let holder = latch.holder else { return "term \(latch.term)  nobody holds it" }
+    guard let holder = latch.holder else {
+        return "term \(latch.term)  " + paint("nobody holds it", .doubtful)
+    }
     let waiting = latch.participants.dropFirst().map(printable)
     let queue = waiting.isEmpty ? "nobody waits" : "waiting: " + waiting.joined(separator: ", ")
-    return "term \(latch.term)  \(token)  held by \(printable(holder))  \(queue)"
+    let held = paint("held by \(printable(holder))", .good)
+    let value = latch.value.isEmpty ? "" : "  published: \(printable(latch.value))"
+    return "term \(latch.term)  \(token)  \(held)  \(queue)\(value)"
 }

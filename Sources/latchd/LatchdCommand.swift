@@ -17,6 +17,8 @@ struct LatchdCommand: AsyncParsableCommand {
                 latchd --config Config/node1.yaml
               Check a file and see the effective settings, without starting anything:
                 latchd --config Config/node1.yaml --check
+              Check the files of a whole cluster, also against each other:
+                latchd --check Config/node1.yaml Config/node2.yaml Config/node3.yaml
 
             EXIT STATUS
             \(ExitStatus.table)
@@ -27,10 +29,19 @@ struct LatchdCommand: AsyncParsableCommand {
 
     @Option(
         name: [.long, .customShort("c")],
-        help: ArgumentHelp("The YAML file of this node; see Config/node1.yaml.", valueName: "file"))
-    var config: String
+        help: ArgumentHelp("The YAML file of this node; see Config/node1.yaml.", valueName: "file"),
+        completion: .file(extensions: ["yaml", "yml"]))
+    var config: String?
 
-    @Flag(help: "Check the file, print the effective settings and warnings, start nothing.")
+    @Argument(
+        help: ArgumentHelp("With --check: the files of more nodes.", valueName: "file"),
+        completion: .file(extensions: ["yaml", "yml"]))
+    var files: [String] = []
+
+    @Flag(
+        help:
+            "Check the file, print the effective settings and warnings, start nothing. Several are compared."
+    )
     var check = false
 
     @Flag(
@@ -43,10 +54,19 @@ struct LatchdCommand: AsyncParsableCommand {
         guard !check || !bootstrap else {
             throw ValidationError("--check starts nothing, so --bootstrap has no meaning with it.")
         }
+        guard check || files.isEmpty else {
+            throw ValidationError(
+                "Name the node's file after --config; only --check takes several.")
+        }
+        guard config != nil || !files.isEmpty else {
+            throw ValidationError("Name the node's file, as in: latchd --config FILE")
+        }
     }
 
     mutating func run() async throws {
-        let loaded = try load()
+        let all = [config].compactMap(\.self) + files
+        guard all.count == 1, let config = all.first else { return try check(all) }
+        let loaded = try load(config)
         guard !check else {
             print(ConfigurationPrinter.yaml(loaded, file: config), terminator: "")
             return
@@ -68,11 +88,21 @@ struct LatchdCommand: AsyncParsableCommand {
         }
     }
 
-    private func load() throws -> LoadedConfiguration {
+    private func load(_ file: String) throws -> LoadedConfiguration {
         do {
-            return try ConfigurationLoader.load(path: config)
+            return try ConfigurationLoader.load(path: file)
         } catch {
             FileHandle.standardError.write(Data((error.description + "\n").utf8))
+            throw ExitCode(ExitStatus.badConfiguration.rawValue)
+        }
+    }
+
+    private func check(_ files: [String]) throws {
+        let report = ConfigurationReport(files: files)
+        for finding in report.findings { print(finding) }
+        guard report.problems.isEmpty else {
+            let lines = report.problems.joined(separator: "\n") + "\n"
+            FileHandle.standardError.write(Data(lines.utf8))
             throw ExitCode(ExitStatus.badConfiguration.rawValue)
         }
     }

@@ -100,6 +100,64 @@ extension FailoverTests {
             }
         }
 
+        @Test("operators hand over and evict, and see what a holder published")
+        func operating() async throws {
+            try await TestCluster.withCluster { cluster in
+                _ = try await cluster.leader()
+                let tool = Tool(cluster, endpoints: cluster.endpoints)
+                let first = try tool.start(
+                    ["hold", "job", "--participant", "a", "--publish", "10.0.0.1:80"])
+                try await tool.wait(for: "published 10.0.0.1:80", in: first)
+                try await #expect(
+                    tool.run(["get", "job"]).text.contains("value      10.0.0.1:80\n"))
+                let second = try tool.start(["hold", "job", "--participant", "b"])
+                try await tool.wait(for: "waiting, position 2 behind a", in: second)
+
+                let token = try await token(tool, holder: "a")
+                let outdated = try await tool.run(["handover", "job", "b", "--token", "1"])
+                #expect(outdated.code == 1 && outdated.text.contains("changed hands"))
+                try await #expect(tool.run(["handover", "job", "c"]).code == 4)
+                let handover = try await tool.run(["handover", "job", "b", "--token", "\(token)"])
+                #expect(handover.code == 0 && handover.text.contains("b holds it now"))
+                try await tool.wait(for: "HOLDING token", in: second)
+                let after = try await tool.run(["get", "job"])
+                #expect(!after.text.contains("10.0.0.1"), "\(after.text)")
+                try await tool.wait(for: "\nwaiting, position 2", in: first)
+                let queue = try await tool.run(["queue", "job"])
+                #expect(queue.text.contains("holds, token"), "\(queue.text)")
+                #expect(!queue.text.contains("\u{1B}"))
+
+                let refused = try await tool.run(["evict", "job", "b"])
+                #expect(refused.code == 1 && refused.text.contains("not evicted"))
+                try await #expect(tool.run(["evict", "job", "a"]).code == 0)
+                try await #expect(tool.exitCode(of: first) == 3)
+                #expect(first.output.contains("LOST: "), "\(first.output)")
+                try await #expect(tool.run(["evict", "job", "a"]).code == 4)
+                let history = try await tool.run(["history", "job"])
+                #expect(history.text.contains("handed over"), "\(history.text)")
+                second.send(SIGINT)
+                try await #expect(tool.exitCode(of: second) == 0)
+            }
+        }
+
+        @Test("config check asks latchd, which compares the files of a cluster")
+        func configuration() async throws {
+            try await TestCluster.withCluster { cluster in
+                let files = cluster.ids.map { cluster.configurationFile(of: $0).path }
+                let tool = Tool(cluster, endpoints: [])
+                let all = try await tool.run(["config", "check"] + files)
+                #expect(all.code == 0, "\(all.text)")
+                #expect(all.text.contains("3 files of one cluster of 3 nodes: nothing is wrong."))
+                let one = try await tool.run(["config", "check", files[0]])
+                #expect(one.code == 0 && one.text.contains("\n  election_timeout: "), "\(one.text)")
+                let twice = try await tool.run(["config", "check", files[0], files[0]])
+                #expect(twice.code == 78)
+                #expect(twice.text.contains("Every node has its own id."), "\(twice.text)")
+                let missing = try await tool.run(["config", "check", files[0], "--", "-no-such"])
+                #expect(missing.code == 78 && missing.text.contains("-no-such"))
+            }
+        }
+
         /// The token of the latch, whose holder must be `holder`.
         private func token(_ tool: Tool, holder: String) async throws -> UInt64 {
             struct Latch: Decodable {
@@ -110,46 +168,6 @@ extension FailoverTests {
             let latch = try JSONDecoder().decode(Latch.self, from: Data(get.text.utf8))
             #expect(latch.holder == holder)
             return try #require(latch.fencing_token.flatMap { UInt64($0) })
-        }
-    }
-}
-
-/// `latchctl` with the endpoints of a cluster.
-private struct Tool {
-    let cluster: TestCluster
-    let endpoints: [String]
-
-    init(_ cluster: TestCluster, endpoints: [String]) {
-        self.cluster = cluster
-        self.endpoints = endpoints
-    }
-
-    func start(_ arguments: [String]) throws -> NodeProcess {
-        let named =
-            arguments.contains("--endpoints")
-            ? [] : ["--endpoints", endpoints.joined(separator: ",")]
-        return try NodeProcess(
-            binary: TestCluster.binaries.appendingPathComponent("latchctl"),
-            arguments: arguments + named,
-            log: cluster.folder.appendingPathComponent("latchctl-\(UUID().uuidString).log"))
-    }
-
-    func run(_ arguments: [String]) async throws -> (code: Int32, text: String) {
-        let process = try start(arguments)
-        return (try await exitCode(of: process), process.output)
-    }
-
-    func exitCode(of process: NodeProcess) async throws -> Int32 {
-        try await eventually("the exit of latchctl") { process.exitCode }
-    }
-
-    func wait(for text: String, in process: NodeProcess, within seconds: Double = 10) async throws {
-        do {
-            _ = try await eventually("\"\(text)\"", within: seconds) {
-                process.output.contains(text) ? true : nil
-            }
-        } catch {
-            throw ClusterFailure(cause: error, logs: process.output)
         }
     }
 }

@@ -56,6 +56,7 @@ struct RenderingTests {
     @Test("a hold tells its place, its token, and nothing twice")
     func hold() {
         #expect(holdText(.waiting(position: 2, holder: "x")) == "waiting, position 2 behind x")
+        #expect(holdText(.waiting(position: 2, holder: nil)) == "waiting, position 2")
         let grant = LatchGrant(fencingToken: 42, term: 3, deadline: ContinuousClock().now)
         #expect(holdText(.holding(grant)) == "HOLDING token 42, term 3")
         #expect(holdText(.left) == nil)

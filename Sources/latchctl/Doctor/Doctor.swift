@@ -25,7 +25,9 @@ struct Doctor: AsyncParsableCommand {
     @Option(help: ArgumentHelp("The TTL to judge.", valueName: "duration"))
     var ttl: TimeSpan = TimeSpan(.seconds(10))
 
-    @Option(help: ArgumentHelp("Measure the disk of this directory.", valueName: "path"))
+    @Option(
+        help: ArgumentHelp("Measure the disk of this directory.", valueName: "path"),
+        completion: .directory)
     var directory: String?
 
     @Option(help: ArgumentHelp("How many times to measure each.", valueName: "count"))
@@ -64,7 +66,7 @@ struct Doctor: AsyncParsableCommand {
             Console.say(
                 json
                     ? try latchctl.json(DoctorJSON(report, diagnosis), pretty: true)
-                    : doctorText(report, diagnosis))
+                    : doctorText(report, diagnosis, .output))
             if diagnosis.worst != .good || report.nodes.contains(where: { $0.spread == nil }) {
                 throw Exit.unhealthy
             }
@@ -124,16 +126,22 @@ struct DoctorReport {
 }
 
 /// The report for people.
-func doctorText(_ report: DoctorReport, _ diagnosis: Diagnosis) -> String {
+func doctorText(
+    _ report: DoctorReport, _ diagnosis: Diagnosis, _ paint: Paint = .none
+) -> String {
     var lines = report.nodes.map { node in
-        "node \(node.address)  " + (node.spread?.text ?? "NO ANSWER: \(node.failure ?? "")")
+        "node \(node.address)  "
+            + (node.spread?.text ?? paint("NO ANSWER: \(node.failure ?? "")", .bad))
     }
     if let write = report.write { lines.append("a write  \(write.text) (\(write.count) times)") }
     if let disk = report.disk { lines.append("fsync    \(disk.text) (\(disk.count) times)") }
     lines.append("")
     lines += diagnosis.findings.map { finding in
-        let mark = finding.level == .good ? "ok  " : finding.level == .bad ? "BAD " : "WARN"
-        return "\(mark) \(finding.text)"
+        switch finding.level {
+        case .good: paint("ok  ", .good) + " " + finding.text
+        case .warning: paint("WARN", .doubtful) + " " + finding.text
+        case .bad: paint("BAD ", .bad) + " " + finding.text
+        }
     }
     lines += [
         "",

@@ -8,13 +8,15 @@ struct Evict: AsyncParsableCommand {
         discussion: """
             If it holds the latch, the next one does at once, and the former holder learns of it only after the fact: \
             for a moment both may act, and only the fencing token protects. So a holder is evicted only with --force \
-            or --token, and latchctl says how long that moment may be (latchctl why tells it afterwards).
+            or --token, and latchctl says how long that moment may be (latchctl why tells it afterwards). Of several \
+            participants with one name the first is taken, or that of --session.
 
             Examples:
               latchctl evict nightly-report worker-7
               latchctl evict nightly-report worker-1 --token 65591
 
-            Exit codes: 0 evicted, 4 no such latch or participant, 1 refused, or no answer.
+            Exit codes: 0 evicted, 4 no such latch or participant, 1 refused, no answer, or it is not known whether \
+            it was done: an answer was lost, and the next one says that there is nothing to do.
             """)
 
     @OptionGroup var latch: LatchOptions
@@ -36,7 +38,9 @@ struct Evict: AsyncParsableCommand {
     func run() async throws {
         try await cluster.withCluster { cluster in
             let before = try await cluster.latch(latch.name, namespace: latch.namespace)
-            let isHolder = before.holder == participant
+            // By its session, so that a repetition after a lost answer takes out no second one.
+            let place = evictedPlace(in: before, participant, session: session)
+            let isHolder = place == 0
             if isHolder, !force, token == nil {
                 Console.complain(
                     """
@@ -49,11 +53,29 @@ struct Evict: AsyncParsableCommand {
             // One that waits is evicted only while it does: a promotion in between moves the token.
             let guardToken = token ?? (force ? nil : before.fencingToken)
             let after = try await cluster.evict(
-                participant, from: latch.name, namespace: latch.namespace, sessionID: session,
+                participant, from: latch.name, namespace: latch.namespace,
+                sessionID: session ?? place.flatMap(before.session),
                 fencingToken: guardToken)
             let next = after.holder.map { "\(printable($0)) holds it" } ?? "nobody holds it"
             Console.say("evicted \(printable(participant)); \(next) now")
         }
+    }
+}
+
+/// Where in the queue the participant is that an eviction means: of that session, or the first of
+/// that name; nil: there is none.
+func evictedPlace(in latch: LatchInfo, _ participant: String, session: UInt64?) -> Int? {
+    latch.participants.indices.first { place in
+        // Ids are equal when their bytes are, which is less than what `==` calls equal.
+        latch.participants[place].utf8.elementsEqual(participant.utf8)
+            && (session == nil || latch.session(at: place) == session)
+    }
+}
+
+extension LatchInfo {
+    /// The session of the participant at a place of the queue; nil: the servers did not say.
+    fileprivate func session(at place: Int) -> UInt64? {
+        place < sessionIDs.count ? sessionIDs[place] : nil
     }
 }
 
@@ -69,7 +91,8 @@ struct Handover: AsyncParsableCommand {
               latchctl handover nightly-report worker-2
               latchctl handover nightly-report worker-2 --token 65591
 
-            Exit codes: 0 handed over, 4 no such latch, or nobody of that name waits, 1 refused, or no answer.
+            Exit codes: 0 handed over, 4 no such latch, or nobody of that name waits, 1 refused, no answer, or it is \
+            not known whether it was done: an answer was lost, and the next one says that the token has moved.
             """)
 
     @OptionGroup var latch: LatchOptions

@@ -23,13 +23,14 @@ struct Queue: AsyncParsableCommand {
         try await cluster.withCluster { cluster in
             let info = try await cluster.latch(latch.name, namespace: latch.namespace)
             Console.say(
-                json ? try latchctl.json(QueueJSON(info), pretty: true) : queueText(info))
+                json
+                    ? try latchctl.json(QueueJSON(info), pretty: true) : queueText(info, .output))
         }
     }
 }
 
 /// The line for people.
-func queueText(_ latch: LatchInfo) -> String {
+func queueText(_ latch: LatchInfo, _ paint: Paint = .none) -> String {
     guard !latch.participants.isEmpty else { return "Nobody takes part." }
     var table = Table([
         ("PLACE", .right), ("PARTICIPANT", .left), ("SESSION", .right), ("STATE", .left),
@@ -37,9 +38,10 @@ func queueText(_ latch: LatchInfo) -> String {
     for (place, participant) in latch.participants.enumerated() {
         let session = place < latch.sessionIDs.count ? String(latch.sessionIDs[place]) : "-"
         let state = place == 0 ? "holds, token \(latch.fencingToken ?? 0)" : "waits"
-        table.add([String(place + 1), participant, session, state])
+        table.add(
+            [String(place + 1), participant, session, state], tones: place == 0 ? [3: .good] : [:])
     }
-    return table.rendered()
+    return table.rendered(paint)
 }
 
 struct QueueJSON: Encodable {

@@ -58,6 +58,21 @@ struct ConfigurationDraft {
         readRest(top)
     }
 
+    /// Where the keys stand that nodes of one cluster compare with each other.
+    var places: [String: Position] {
+        var places: [String: Position] = [:]
+        func note<Value>(_ value: Located<Value>?) {
+            if let value { places[value.path] = value.position }
+        }
+        note(cluster)
+        note(node)
+        note(data)
+        note(members)
+        note(incarnation)
+        for address in [peerListen, clientListen, statusListen] { note(address) }
+        return places
+    }
+
     private mutating func readMembers(_ top: MappingReader, problems: ProblemList) {
         let list = top.required(
             "members", meaning: "the list of all nodes with id, peer and client")?

@@ -5,6 +5,8 @@ struct LoadedConfiguration: Sendable, Equatable {
     var configuration: NodeConfiguration
     /// In the order of the file.
     var warnings: [ConfigurationProblem]
+    /// Where the file says what nodes compare with each other, by key; without those it leaves out.
+    var places: [String: Position] = [:]
 }
 
 /// Turns a file into a `NodeConfiguration`, or into the list of everything that is wrong with it.
@@ -31,13 +33,13 @@ enum ConfigurationLoader {
         _ bytes: [UInt8], file: String, directory: String
     ) throws(ConfigurationFailure) -> LoadedConfiguration {
         let problems = ProblemList()
-        let loaded = draft(bytes, problems: problems).flatMap {
-            configuration($0, directory: directory)
-        }
-        guard problems.problems.isEmpty, let loaded else {
+        let draft = draft(bytes, problems: problems)
+        let loaded = draft.flatMap { configuration($0, directory: directory) }
+        guard problems.problems.isEmpty, let draft, let loaded else {
             throw ConfigurationFailure(file: file, problems: sorted(problems.problems))
         }
-        return LoadedConfiguration(configuration: loaded, warnings: sorted(problems.warnings))
+        return LoadedConfiguration(
+            configuration: loaded, warnings: sorted(problems.warnings), places: draft.places)
     }
 
     private static func draft(_ bytes: [UInt8], problems: ProblemList) -> ConfigurationDraft? {

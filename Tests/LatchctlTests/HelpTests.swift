@@ -1,0 +1,92 @@
+import ArgumentParser
+import Testing
+
+@testable import LatchClient
+@testable import latchctl
+
+@Suite("What latchctl says of itself")
+struct HelpTests {
+    @Test("the tool has its verbs")
+    func verbs() {
+        #expect(Verb.all.count > 15)
+        #expect(Verb.all.map(\.name).contains("config check"))
+    }
+
+    @Test("every --help has an example that is understood, and the exit codes", arguments: Verb.all)
+    func examples(verb: Verb) throws {
+        let help = Latchctl.helpMessage(for: verb.type, columns: 200)
+        #expect(help.contains("Exit codes: "))
+        let lines = verb.type.configuration.discussion.split(separator: "\n")
+            .filter { $0.hasPrefix("  latchctl ") }
+        try #require(!lines.isEmpty)
+        for line in lines {
+            let words = try #require(commandWords(String(line)), "\(line)")
+            let own = Array(words.prefix { $0 != "|" })
+            #expect(own.starts(with: verb.words), "\(line)")
+            // Throws for what is no command line, and for one that is out of its bounds.
+            let command = try Latchctl.parseAsRoot(Array(own.dropFirst()))
+            if verb.isLeaf { #expect(type(of: command) == verb.type, "\(line)") }
+            #expect(help.contains(line), "\(line)")
+        }
+    }
+
+    @Test("Docs/CommandLine.md names every verb, and every exit code of latchctl")
+    func documented() throws {
+        let document = try Repository.text("Docs/CommandLine.md")
+        for verb in Verb.all where verb.isLeaf {
+            #expect(document.contains("`\(verb.name)"), "\(verb.name)")
+        }
+        for code in [Exit.failure, Exit.unhealthy, Exit.lost, Exit.notFound] {
+            #expect(document.contains("\n| \(code.rawValue) | "), "\(code.rawValue)")
+        }
+        #expect(document.contains("\n| \(Exit.interrupted) | "))
+    }
+
+    @Test("hold and run take part under the same option, and say nothing of names being unique")
+    func participants() throws {
+        for verb in Verb.all where ["hold", "run"].contains(verb.name) {
+            let help = Latchctl.helpMessage(for: verb.type, columns: 200)
+            #expect(help.contains("A name to take part under, for people to read."), "\(verb.name)")
+            #expect(!help.contains("unique"))
+        }
+        let named = try ParticipantOptions.parse(["--participant", "a b"])
+        #expect(named.makeName() == "a b")
+        let unnamed = try ParticipantOptions.parse([])
+        #expect(unnamed.makeName() != unnamed.makeName())
+        #expect(throws: (any Error).self) { try ParticipantOptions.parse(["--participant", ""]) }
+    }
+
+    @Test("what is published has at most 1024 bytes")
+    func published() throws {
+        let longest = String(repeating: "ü", count: 512)
+        let hold = try Hold.parse(["job", "--publish", longest])
+        #expect(hold.publish == longest)
+        #expect(throws: (any Error).self) { try Hold.parse(["job", "--publish", longest + "x"]) }
+    }
+}
+
+@Suite("Whom an eviction means")
+struct EvictedPlaceTests {
+    private func latch(_ participants: [String], sessions: [UInt64]) -> LatchInfo {
+        LatchInfo(
+            namespace: "n", name: "x", term: 1, holder: participants.first,
+            participants: participants, fencingToken: 7, sessionIDs: sessions, index: 1)
+    }
+
+    @Test("the first of the name, or that of the session; places tell who holds")
+    func places() {
+        let queue = latch(["a", "b", "a"], sessions: [11, 12, 13])
+        #expect(evictedPlace(in: queue, "a", session: nil) == 0)
+        #expect(evictedPlace(in: queue, "b", session: nil) == 1)
+        #expect(evictedPlace(in: queue, "a", session: 13) == 2)
+        #expect(evictedPlace(in: queue, "b", session: 13) == nil)
+        #expect(evictedPlace(in: queue, "c", session: nil) == nil)
+    }
+
+    @Test("the names are equal when their bytes are; sessions may be unknown")
+    func others() {
+        let composed = latch(["e\u{301}", "\u{E9}"], sessions: [])
+        #expect(evictedPlace(in: composed, "\u{E9}", session: nil) == 1)
+        #expect(evictedPlace(in: composed, "\u{E9}", session: 11) == nil)
+    }
+}
