@@ -26,11 +26,14 @@ struct HandedCalls {
         }
     }
 
-    mutating func noteReceived(_ frame: PeerFrame) {
-        guard case .proposalsRefused(let refused) = frame else { return }
+    /// Returns whether the frame refuses a call that was handed on to a later leader since.
+    mutating func noteReceived(_ frame: PeerFrame) -> Bool {
+        guard case .proposalsRefused(let refused) = frame else { return false }
         for number in refused.numbers {
             handed[Handed(number: number, term: refused.term)] = nil
         }
+        let numbers = Set(refused.numbers)
+        return handed.keys.contains { numbers.contains($0.number) && $0.term > refused.term }
     }
 
     /// What was sent over an older link may be lost.

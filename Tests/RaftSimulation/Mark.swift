@@ -39,7 +39,8 @@ package enum Mark: Int, CaseIterable, Sendable {
     // Calls
     case answeredCall, retriedCall, lostReply, answeredAtSecondNode, forwardedCalls
     case outcomeUnknown, failedWithoutLeader, failedOverloaded, failedStopping, failedGap
-    case abandonedCall, renewedTogether, refusedProposalsFrame, staleAnswer
+    case abandonedCall, renewedTogether, refusedProposalsFrame, refusedLate
+    case staleAnswer
     // Sessions and latches
     case openedSession, expiredSession, expiredMany
     case closedHolder, deletedPrimitive, unknownSession, deniedRenewal

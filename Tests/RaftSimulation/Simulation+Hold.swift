@@ -25,6 +25,8 @@ struct Hold {
     var isOfRepliesOnly = false
     var isOpen = false
     var kept: [Kept] = []
+    /// Refusals that come late one by one.
+    var refusals: [Kept] = []
     /// Grows with each hold, so that the end of an earlier one does not end this.
     var epoch = 0
 
@@ -67,8 +69,13 @@ extension Simulation {
 
     /// Takes a message into the hold. True if it does not arrive otherwise.
     func keepsBack(_ frame: PeerFrame, from process: SimulatedProcess, to target: Int) -> Bool {
+        let item = Hold.Kept(frame: frame, sender: process.id, target: target)
+        if delays(frame) {
+            delay(item)
+            return true
+        }
         guard hold.covers(frame, from: process.position, to: target) else { return false }
-        hold.kept.append(Hold.Kept(frame: frame, sender: process.id, target: target))
+        hold.kept.append(item)
         if case .raft = frame { return hold.manner == .originals }
         return true
     }
@@ -86,27 +93,45 @@ extension Simulation {
         for item in kept {
             let arrival = now + generator.draw(from: 0...spread)
             last = isInOrder ? max(last, arrival) : arrival
-            time.at(last) { [self] in
-                deliver(item.frame, from: item.sender, to: processes[item.target])
-            }
+            time.at(last) { [self] in deliver(item) }
         }
     }
 
-    /// A node often hears that a former leader refused its calls just after it has handed them to
-    /// the next one.
-    func planRelease(to process: SimulatedProcess, handingOn handed: PeerFrame) {
-        guard case .proposals(let proposals) = handed, !hold.kept.isEmpty else { return }
+    // MARK: Refusals
+
+    /// Whether this refusal comes late although nothing else does.
+    private func delays(_ frame: PeerFrame) -> Bool {
+        guard case .proposalsRefused = frame, options.nemesis.hold > 0, !areFaultsOver,
+            !options.network.isStream
+        else { return false }
+        return generator.happens(permille: 300)
+    }
+
+    private func delay(_ refusal: Hold.Kept) {
+        hold.refusals.append(refusal)
+        let timeout = options.settings.electionTimeoutMilliseconds.upperBound
+        time.after(generator.draw(from: timeout...(6 * timeout))) { [self] in
+            if !hold.refusals.isEmpty { deliver(hold.refusals.removeFirst()) }
+        }
+    }
+
+    /// A node often hears that a former leader refused its calls just after it has handed them on
+    /// to the next one.
+    func releaseRefusal(of handed: PeerFrame, by process: SimulatedProcess) {
+        guard case .proposals(let proposals) = handed, !hold.refusals.isEmpty else { return }
         let numbers = Set(proposals.proposals.map(\.number))
-        let isOverdue = hold.kept.contains { item in
+        let overdue = hold.refusals.firstIndex { item in
             guard case .proposalsRefused(let refused) = item.frame else { return false }
             return item.target == process.position && refused.term < proposals.term
                 && !numbers.isDisjoint(with: refused.numbers)
         }
-        guard isOverdue, generator.happens(permille: 800) else { return }
-        let epoch = hold.epoch
-        time.after(generator.draw(from: 0...2)) { [self] in
-            if hold.epoch == epoch { releaseHold() }
-        }
+        guard let overdue else { return }
+        let item = hold.refusals.remove(at: overdue)
+        time.after(generator.draw(from: 0...2)) { [self] in deliver(item) }
+    }
+
+    private func deliver(_ item: Hold.Kept) {
+        deliver(item.frame, from: item.sender, to: processes[item.target])
     }
 
     /// A new leader often meets what was said to it when it led before.

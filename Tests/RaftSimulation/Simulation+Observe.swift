@@ -238,7 +238,7 @@ extension Simulation {
         switch frame {
         case .proposals:
             mark(.forwardedCalls)
-            planRelease(to: process, handingOn: frame)
+            releaseRefusal(of: frame, by: process)
         case .proposalsRefused: mark(.refusedProposalsFrame)
         case .readIndexRequest: mark(.readThroughFollower)
         case .raft, .readIndexReply, .stateDigest: break
@@ -269,7 +269,7 @@ extension Simulation {
                 noteConfirmation(message, at: process)
                 check { () throws(Violation) in try checkLateReply(message, to: process) }
             }
-            process.handedCalls.noteReceived(frame)
+            if process.handedCalls.noteReceived(frame) { mark(.refusedLate) }
             links.onEvent(.received(frame, from: sender))
             if generator.happens(permille: 600) { return links.onEvent(.batchEnded) }
             guard !process.isBatchOpen else { return }
