@@ -72,13 +72,16 @@ final class Calls: Sendable {
         let deadline = start + plan.timeout
         var log = AttemptLog()
         var round = 0
+        func summary() -> LatchError {
+            log.summary(after: clock.now - start, isNumbered: plan.unnumbered == nil)
+        }
         while true {
             var waiting = order(wanted: plan.wanted)
             while !waiting.isEmpty {
                 try Task.checkCancellation()
                 let endpoint = waiting.removeFirst()
                 let remaining = deadline - clock.now
-                guard remaining > .zero else { throw log.summary(after: clock.now - start) }
+                guard remaining > .zero else { throw summary() }
                 do {
                     let timeout = min(plan.attemptTimeout, remaining)
                     let result = try await body(try attempt(at: endpoint, timeout: timeout))
@@ -98,9 +101,7 @@ final class Calls: Sendable {
             }
             let pause = plan.backoff.pause(afterRound: round, random: .random(in: 0..<1))
             round += 1
-            guard clock.now + pause < deadline else {
-                throw log.summary(after: clock.now - start)
-            }
+            guard clock.now + pause < deadline else { throw summary() }
             try await Task.sleep(for: pause, clock: clock)
         }
     }

@@ -99,11 +99,12 @@ struct AttemptLog: Sendable {
             """, attempts: attempts)
     }
 
-    /// The most telling of the failures: a node that answered knows more than one that did not.
-    func summary(after elapsed: Duration) -> LatchError {
+    /// The most telling of the failures: a node that answered knows more than one that did not. Of
+    /// a call without a request id any attempt that may have done it tells the most.
+    func summary(after elapsed: Duration, isNumbered: Bool = true) -> LatchError {
         let order: [LatchError.Code] = [.overloaded, .noLeader, .refused]
         let code =
-            isOutcomeUnknown
+            isOutcomeUnknown || !isNumbered && mayBeDone
             ? .outcomeUnknown : order.first { codes.values.contains($0) } ?? .unreachable
         let time = milliseconds(elapsed)
         let text =

@@ -50,6 +50,16 @@ struct RefusalTests {
         #expect(error.attempts.map(\.reason) == ["no leader"])
     }
 
+    @Test("of a call without a request id any attempt that may have done it tells the most")
+    func unnumbered() throws {
+        let endpoint = try #require(Endpoint("a:1"))
+        var log = AttemptLog()
+        log.record(endpoint, .unreachable, "the link broke", mayBeDone: true)
+        log.record(endpoint, .noLeader, "no leader")
+        #expect(log.summary(after: .seconds(1)).code == .noLeader)
+        #expect(log.summary(after: .seconds(1), isNumbered: false).code == .outcomeUnknown)
+    }
+
     @Test("messages are percent-decoded; what is no encoding stays")
     func messages() {
         #expect(percentDecoded("no%20leader%0Afor 5 s") == "no leader\nfor 5 s")
