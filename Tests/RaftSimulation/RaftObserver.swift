@@ -210,15 +210,24 @@ struct RaftObserver: Sendable {
         return false
     }
 
-    /// A committed entry never leaves a disk but through a snapshot that holds it.
-    func checkTruncation(_ persist: Persist, of disk: SimulatedDisk, _ id: ServerID)
-        throws(Violation)
-    {
+    /// A committed entry leaves a disk through a snapshot that holds it. Or by order of a leader of
+    /// an earlier term than the one in which it was committed, whose message comes late: that
+    /// leader need not have it, and this disk is none of the majority that does.
+    func checkTruncation(
+        _ persist: Persist, of disk: SimulatedDisk, _ id: ServerID,
+        disks: some Collection<SimulatedDisk>
+    ) throws(Violation) {
         guard let first = persist.truncateFrom, !persist.resetsLog else { return }
+        let term = persist.vote?.currentTerm ?? disk.image.currentTerm
         for entry in disk.image.entries where entry.index >= first {
+            guard entry.index <= commitIndex else { return }
+            let known = committed[Int(entry.index.rawValue) - 1]
+            guard known.term == entry.term else { continue }
+            let holders = disks.filter { $0.holds(entry.index, term: entry.term) }.count - 1
             try require(
-                committedTerm(at: entry.index) != entry.term, "I6 committed is for ever",
-                "\(id) deletes the committed \(entry.index)@\(entry.term)")
+                term < known.committedIn && holders > disks.count / 2, "I6 committed is for ever",
+                "\(id) deletes the committed \(entry.index)@\(entry.term) in term \(term), "
+                    + "\(holders) others have it")
         }
     }
 }

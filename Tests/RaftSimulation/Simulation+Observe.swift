@@ -198,7 +198,8 @@ extension Simulation {
         check { () throws(Violation) in
             for _ in 0..<count {
                 if let next = process.disk.queue.first {
-                    try observer.checkTruncation(next, of: process.disk, process.id)
+                    try observer.checkTruncation(
+                        next, of: process.disk, process.id, disks: processes.lazy.map(\.disk))
                 }
                 guard let done = try process.disk.executeNext() else { break }
                 last = done.id
