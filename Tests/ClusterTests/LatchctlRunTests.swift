@@ -171,6 +171,86 @@ extension FailoverTests {
             }
         }
 
+        /// The end of a `latchctl run` that a shell becomes after `preparation`, in which
+        /// `$dir` is the rig's folder. `redirection` is that of latchctl.
+        private func run(
+            after preparation: String, redirection: String = "", _ arguments: [String],
+            in rig: RunRig
+        ) async throws -> (code: Int32, text: String) {
+            let latchctl = TestCluster.binaries.appendingPathComponent("latchctl").path
+            let process = try NodeProcess(
+                binary: URL(fileURLWithPath: "/bin/sh"),
+                arguments: [
+                    "-c", "dir=$1; shift; \(preparation); exec \"$@\" \(redirection)", "sh",
+                    rig.folder.path, latchctl, "run", "--endpoints",
+                    rig.cluster.endpoints.joined(separator: ","),
+                ] + arguments, log: rig.folder.appendingPathComponent("prepared.log"))
+            do {
+                let code = try await eventually("the end of latchctl run") { process.exitCode }
+                return (code, process.output)
+            } catch {
+                process.kill()
+                throw ClusterFailure(cause: error, logs: process.output)
+            }
+        }
+
+        /// Ends with 7 when its latch was renewed three times.
+        private static let renewed = [
+            "--ttl", "1s", "--", "sh", "-c",
+            """
+            for number in 1 2 3; do
+              last=$(cat "$LATCHD_DEADLINE_FILE")
+              while [ "$last" = "$(cat "$LATCHD_DEADLINE_FILE")" ]; do sleep 0.05; done
+            done; exit 7
+            """,
+        ]
+
+        @Test(
+            "nobody reads what latchctl says: the command runs on, and the latch is renewed",
+            arguments: [
+                // The reader has left.
+                "mkfifo \"$dir/pipe\"; exec 3<>\"$dir/pipe\" 4>\"$dir/pipe\" 3<&-",
+                // The reader does not read, and the pipe is full.
+                """
+                mkfifo "$dir/pipe"; exec 3<>"$dir/pipe" 4>"$dir/pipe"
+                dd if=/dev/zero of="$dir/pipe" bs=4096 oflag=nonblock conv=notrunc
+                """,
+            ])
+        func unread(preparation: String) async throws {
+            try await withRig { rig in
+                let (code, text) = try await run(
+                    after: preparation, redirection: "2>&4", ["unread"] + Self.renewed, in: rig)
+                #expect(code == 7, "\(text)")
+            }
+        }
+
+        @Test("the command and its watchdog get the user's descriptors, and none of latchctl's")
+        func descriptors() async throws {
+            try await withRig { rig in
+                func listing(_ name: String, _ pid: String) -> String {
+                    "for file in /proc/\(pid)/fd/*; do echo \(name) $(readlink $file); done"
+                }
+                let command = "\(listing("command", "$$")); \(listing("guard", "$PPID"))"
+                let (code, text) = try await run(
+                    after: "exec 9>>\"$dir/lock\"; \(listing("before", "$$"))",
+                    ["descriptors", "--", "sh", "-c", command], in: rig)
+                #expect(code == 0, "\(text)")
+                func targets(of name: String) -> [Substring] {
+                    text.split(separator: "\n").compactMap { line in
+                        line.hasPrefix(name + " ") ? line.dropFirst(name.count + 1) : nil
+                    }
+                }
+                let before = targets(of: "before")
+                for name in ["command", "guard"] {
+                    let found = targets(of: name)
+                    #expect(found.contains { $0.hasSuffix("/lock") }, "\(text)")
+                    #expect(!found.contains { $0.contains("eventpoll") }, "\(text)")
+                    let sockets = found.filter { $0.hasPrefix("socket:") }
+                    #expect(Set(sockets).isSubset(of: before), "\(text)")
+                }
+            }
+        }
+
         @Test("the guard stopped: it goes on; killed: latchctl kills everything and says so")
         func guardAttacked() async throws {
             try await withRig { rig in

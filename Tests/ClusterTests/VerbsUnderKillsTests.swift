@@ -52,7 +52,7 @@ extension FailoverTests {
         private static func underKills(
             of cluster: TestCluster, _ body: () async throws -> Void
         ) async throws -> Int {
-            let nemesis = Task { try await nemesis(cluster) }
+            let nemesis = Task { try await Self.nemesis(cluster) }
             do {
                 try await body()
             } catch {

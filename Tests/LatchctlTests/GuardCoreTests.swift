@@ -53,8 +53,7 @@ struct GuardCoreTests {
         #expect(trial.times(of: .report(.jeopardy)) == [500])
         #expect(trial.times(of: .startJeopardyCommand) == [500])
         #expect(trial.times(of: .signalAll(SIGTERM)) == [650])
-        // What is stopped takes SIGTERM when it goes on.
-        #expect(trial.times(of: .signalAll(SIGCONT)) == [650])
+        #expect(trial.core.latestKill == Trial.moment(900))
         #expect(trial.times(of: .signalAll(SIGKILL)).first == 900)
     }
 
@@ -105,6 +104,8 @@ struct GuardCoreTests {
         var trial = Trial(deadline: 10_000)
         trial.handle(input, at: 100)
         #expect(trial.times(of: .signalAll(SIGTERM)) == [100])
+        // Looks for whom to signal end with the grace, not with the deadline.
+        #expect(trial.core.latestKill == Trial.moment(350))
         trial.pass(from: 100, to: 400)
         #expect(trial.times(of: .signalAll(SIGKILL)).first == 350)
         trial.handle(input, at: 401)

@@ -7,14 +7,7 @@ import Testing
 @Suite("A guard as a process", .timeLimit(.minutes(1)))
 struct GuardProcessTests {
     /// The latchctl that was built beside these tests.
-    private static let program: String = {
-        var folder = URL(fileURLWithPath: CommandLine.arguments[0]).resolvingSymlinksInPath()
-        repeat {
-            folder.deleteLastPathComponent()
-        } while folder.path != "/"
-            && access(folder.appendingPathComponent("latchctl").path, X_OK) != 0
-        return folder.appendingPathComponent("latchctl").path
-    }()
+    private static let program = Program.latchctl?.path ?? "/latchctl was not built"
 
     /// A folder with a file that every process of a command keeps locked until it is dead.
     private struct Place {
@@ -50,13 +43,14 @@ struct GuardProcessTests {
 
     /// A guard of a shell script, whose `$1` is the place; it has locked the file at its start.
     private func start(
-        _ script: String, at place: Place, timing: GuardTiming, lasting life: Duration
+        _ script: String, at place: Place, timing: GuardTiming, lasting life: Duration,
+        program: String = Self.program
     ) throws -> GuardLink {
         let words = ["sh", "-c", "exec 9>>\"$1/lock\"; flock -s 9; " + script, "sh"]
         return try GuardLink(
             timing: timing, deadline: .now + life, terminalGroup: 0, jeopardyCommand: [],
             command: (words + [place.folder.path]).map(cString), environment: [:],
-            defaultSignals: [], program: Self.program)
+            defaultSignals: [], program: program)
     }
 
     private static let timing = GuardTiming(
@@ -129,8 +123,11 @@ struct GuardProcessTests {
                 """
             try counter.write(toFile: place.path("counter"), atomically: true, encoding: .utf8)
             let run = "sh \"$1/counter\" \"$1\""
+            // On a busy machine a shell takes its time for a trap.
+            var timing = Self.timing
+            timing.killGrace = .seconds(2)
             let link = try start(
-                "\(run) & setsid \(run) & exec \(run)", at: place, timing: Self.timing,
+                "\(run) & setsid \(run) & exec \(run)", at: place, timing: timing,
                 lasting: .seconds(30))
             try await poll { place.text("ready").count == 6 }
             link.send(.end)
@@ -138,6 +135,41 @@ struct GuardProcessTests {
             link.end()
             #expect(place.text("terms") == "x\nx\nx\n")
         }
+    }
+
+    @Test("whoever started it ignores SIGCHLD: the command's end is told, and it ignores nothing")
+    func ignoredChildren() async throws {
+        try await withPlace { place in
+            let wrapper = place.path("wrapper")
+            try "#!/bin/sh\nexec env --ignore-signal=CHLD '\(Self.program)' \"$@\"\n"
+                .write(toFile: wrapper, atomically: true, encoding: .utf8)
+            try #require(chmod(wrapper, 0o755) == 0)
+            let link = try start(
+                "grep SigIgn /proc/$$/status > \"$1/ignored\"; exit 5", at: place,
+                timing: Self.timing, lasting: .seconds(10), program: wrapper)
+            var reports: [GuardReport] = []
+            for await report in link.reports { reports.append(report) }
+            link.end()
+            #expect(reports.dropFirst() == [.exited(.exited(5)), .gone], "\(reports)")
+            let mask = place.text("ignored").split(whereSeparator: \.isWhitespace).last
+            let ignored = try #require(mask.flatMap { UInt64($0, radix: 16) })
+            #expect(ignored & (1 << UInt64(SIGCHLD - 1)) == 0)
+        }
+    }
+
+    @Test("SIGTERM is sent to nobody, and nobody is looked for, once SIGKILL is due")
+    func lookingEnds() throws {
+        let process = Process()
+        process.executableURL = URL(fileURLWithPath: "/bin/sleep")
+        process.arguments = ["600"]
+        try process.run()
+        let pid = process.processIdentifier
+        defer { process.waitUntilExit() }
+        defer { kill(pid, SIGKILL) }
+        // Others of these tests run meanwhile and are spared.
+        try Descendants.signal([SIGTERM], until: .now) { $0.pid != pid }
+        #expect(try Descendants(of: getpid(), until: .now).entries.isEmpty)
+        #expect(try Descendants(of: getpid()).entries.contains { $0.pid == pid })
     }
 
     @Test("/proc cannot be read: that is told, the group is ended, and gone is not said too early")

@@ -61,6 +61,16 @@ struct RunCoreTests {
     }
 
     @Test(
+        "a signal that a command may survive, like HUP to read its files again, is no wish for its end",
+        arguments: [SIGHUP, SIGQUIT, SIGUSR1])
+    func survivedThenLost(number: Int32) {
+        var core = running(RunRules(budget: budget, isRetried: true))
+        #expect(core.handle(.signal(number), at: moment(20)) == [.order(.signal(number))])
+        _ = core.handle(.lost("gone"), at: moment(500))
+        #expect(core.handle(.report(.gone), at: moment(510)) == [.finish(.lost("gone"))])
+    }
+
+    @Test(
         "every way to lose the latch ends the command, and is told as a loss",
         arguments: [
             RunCore.Input.lost("gone"), .queued(position: 3, holder: "b"),
@@ -68,7 +78,8 @@ struct RunCoreTests {
         ])
     func lost(input: RunCore.Input) {
         var core = running()
-        #expect(core.handle(input, at: moment(300)).contains(.order(.end)))
+        // Words come after the deed.
+        #expect(core.handle(input, at: moment(300)).first == .order(.end))
         // It is said once.
         #expect(!core.handle(input, at: moment(301)).contains(.order(.end)))
         #expect(core.handle(.renewed(moment(9_000)), at: moment(302)).isEmpty)

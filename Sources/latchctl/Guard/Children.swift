@@ -44,7 +44,8 @@ enum Children {
         but spared: Int32, _ collected: (Int32) -> Void = { _ in }
     ) throws(Descendants.Unreadable) {
         var seen: Set<Int32> = []
-        while true {
+        // No more often: against whoever forks without end, the caller has to look at others too.
+        for _ in 0..<Descendants.mostLooks {
             // The number of a child means nobody else until it is collected, which happens only
             // here.
             let new = try living(but: spared, collected).filter { seen.insert($0).inserted }

@@ -32,14 +32,15 @@ struct Descendants {
 
     let entries: [Entry]
 
-    /// How often ``signal(_:unless:)`` looks again while each look finds somebody new.
-    private static let mostLooks = 8
+    /// How often ``signal(_:until:unless:)`` looks again while each look finds somebody new.
+    static let mostLooks = 8
 
     /// All living descendants of `root`, without itself.
     ///
+    /// - Parameter end: when to stop looking, with what was found until then; nil: never.
     /// - Throws: ``Unreadable``.
-    init(of root: Int32) throws(Unreadable) {
-        let all = try Self.processes()
+    init(of root: Int32, until end: BootTime? = nil) throws(Unreadable) {
+        let all = try Self.processes(until: end)
         let children = Dictionary(grouping: all, by: \.parent)
         var found: [Entry] = []
         var open = [root]
@@ -53,34 +54,46 @@ struct Descendants {
         entries = found
     }
 
-    /// Sends a signal, once, to every descendant of this process that is not spared. Whoever was
-    /// just being started at one look is there at the next.
+    /// Sends signals, each once, to every descendant of this process that is not spared. Whoever
+    /// was just being started at one look is there at the next.
     ///
+    /// - Parameter end: from here on nobody is looked for or signalled any more; nil: never.
     /// - Throws: ``Unreadable``.
     static func signal(
-        _ number: Int32, unless isSpared: (Entry) -> Bool = { _ in false }
+        _ numbers: [Int32], until end: BootTime? = nil,
+        unless isSpared: (Entry) -> Bool = { _ in false }
     ) throws(Unreadable) {
         var seen: Set<Identity> = []
         for _ in 0..<mostLooks {
-            let new = try Descendants(of: getpid()).entries
+            let new = try Descendants(of: getpid(), until: end).entries
                 .filter { !isSpared($0) && seen.insert($0.identity).inserted }
             if new.isEmpty { return }
-            for entry in new { signal(entry, number) }
+            for entry in new {
+                if let end, BootTime.now >= end { return }
+                signal(entry, numbers)
+            }
         }
     }
 
     /// If it is still the process that was found.
-    private static func signal(_ found: Entry, _ number: Int32) {
+    private static func signal(_ found: Entry, _ numbers: [Int32]) {
         let descriptor = latchd_open_process(found.pid)
         guard descriptor >= 0 else { return }
         defer { close(descriptor) }
         // The descriptor means whoever has the number now. If that is the one that was found, the
         // signal can reach no other.
         guard let now = try? entry(of: found.pid), now.identity == found.identity else { return }
-        _ = latchd_signal_process(descriptor, number)
+        for number in numbers { _ = latchd_signal_process(descriptor, number) }
     }
 
-    private static func processes() throws(Unreadable) -> [Entry] {
+    /// Tries whether `/proc` can be read, without a look at everybody.
+    ///
+    /// - Throws: ``Unreadable``.
+    static func probe() throws(Unreadable) {
+        guard try entry(of: getpid()) != nil else { throw Unreadable(errno: errno) }
+    }
+
+    private static func processes(until end: BootTime?) throws(Unreadable) -> [Entry] {
         guard let folder = opendir("/proc") else { throw Unreadable(errno: errno) }
         defer { closedir(folder) }
         var entries: [Entry] = []
@@ -89,6 +102,7 @@ struct Descendants {
             let pid = withUnsafePointer(to: &item.pointee.d_name) { name in
                 name.withMemoryRebound(to: CChar.self, capacity: 256) { atoi($0) }
             }
+            if let end, BootTime.now >= end { return entries }
             if pid > 0, let entry = try entry(of: pid) { entries.append(entry) }
             errno = 0
         }

@@ -29,7 +29,8 @@ struct GuardCore {
     enum Action: Hashable {
         /// To the process group.
         case signalGroup(Int32)
-        /// To every process that comes from the command, whatever its group.
+        /// To every process that comes from the command, whatever its group. SIGCONT goes with
+        /// SIGTERM: a process that is stopped takes that only when it goes on.
         case signalAll(Int32)
         /// Answer with ``Input/left(_:)`` whether a process of the command is left. Comes only
         /// after ``Input/commandEnded(_:)``.
@@ -63,6 +64,9 @@ struct GuardCore {
 
     /// From here on it is too late to start the command at all.
     var latestStart: BootTime { termAt }
+
+    /// From here on SIGKILL is due, and whatever takes time before it must be over.
+    var latestKill: BootTime { ending?.killAt ?? killAt }
 
     /// When to come back with a ``Input/tick`` at the latest.
     func wake(after now: BootTime) -> BootTime {
@@ -98,8 +102,7 @@ struct GuardCore {
         guard ending == nil || (ending?.reason == .finished && !wasTerminated) else { return [] }
         ending = (reason, min(now + timing.killGrace, killAt))
         wasTerminated = true
-        // A process that is stopped takes SIGTERM only when it goes on.
-        return [.report(.ending(reason)), .signalAll(SIGTERM), .signalAll(SIGCONT)]
+        return [.report(.ending(reason)), .signalAll(SIGTERM)]
     }
 
     private mutating func check(_ now: BootTime) -> [Action] {
@@ -126,6 +129,6 @@ struct GuardCore {
         }
         guard !wasTerminated else { return [] }
         wasTerminated = true
-        return [.report(.ending(.finished)), .signalAll(SIGTERM), .signalAll(SIGCONT)]
+        return [.report(.ending(.finished)), .signalAll(SIGTERM)]
     }
 }

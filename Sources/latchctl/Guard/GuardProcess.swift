@@ -71,6 +71,8 @@ final class GuardProcess {
         for descriptor in [setup.control, setup.report] {
             _ = fcntl(descriptor, F_SETFD, FD_CLOEXEC)
         }
+        // Where it is ignored, the kernel collects children itself, and tells nobody.
+        signal(SIGCHLD, SIG_DFL)
         // Nothing but SIGKILL and SIGSTOP ends or stops a guard: the signals of a terminal, of a
         // supervisor that signals a whole control group, and of a pipe without a reader are
         // blocked for good.
@@ -91,7 +93,7 @@ final class GuardProcess {
         guard own >= 0 else { throw Failure(.descriptors) }
         close(own)
         do {
-            _ = try Descendants(of: getpid())
+            try Descendants.probe()
         } catch {
             throw Failure(.processes, errno: error.errno)
         }
@@ -197,6 +199,7 @@ final class GuardProcess {
     private func perform(_ action: GuardCore.Action) {
         switch action {
         case .signalGroup(let number): signalGroup(number)
+        case .signalAll(SIGKILL): killAll()
         case .signalAll(let number): signalAll(number)
         case .lookForLeft: step(.left(isAnyLeft()))
         case .startJeopardyCommand: startJeopardyCommand()
@@ -210,20 +213,28 @@ final class GuardProcess {
         if command != 0 { killpg(command, number) }
     }
 
+    /// Once to each process: many programs take a second SIGTERM for impatience.
     private func signalAll(_ number: Int32) {
+        let numbers = number == SIGTERM ? [SIGTERM, SIGCONT] : [number]
         // The group first: it takes one call, and no process of it can slip through.
-        signalGroup(number)
+        for number in numbers { signalGroup(number) }
+        look { [command, core] () throws(Descendants.Unreadable) in
+            // A look at everybody may take longer than there is time.
+            try Descendants.signal(numbers, until: core.latestKill) { $0.group == command }
+        }
+    }
+
+    private func killAll() {
+        signalGroup(SIGKILL)
         look { [command] () throws(Descendants.Unreadable) in
-            if number == SIGKILL { try Children.kill(but: command) }
+            try Children.kill(but: command)
         }
         // A look at everybody takes long, and the ends of children are not heard meanwhile.
-        guard number != SIGKILL || BootTime.now >= nextScan else { return }
-        look { [command] () throws(Descendants.Unreadable) in
-            // Others than SIGKILL come only once: many programs take a second SIGTERM for
-            // impatience.
-            try Descendants.signal(number) { number != SIGKILL && $0.group == command }
+        guard BootTime.now >= nextScan else { return }
+        look { () throws(Descendants.Unreadable) in
+            try Descendants.signal([SIGKILL])
         }
-        if number == SIGKILL { nextScan = .now + Self.scanningPeriod }
+        nextScan = .now + Self.scanningPeriod
     }
 
     /// Whether a process of the command is left.

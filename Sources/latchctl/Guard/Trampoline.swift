@@ -72,15 +72,20 @@ extension Trampoline {
 
 /// The terminal that standard input is.
 enum Terminal {
-    /// Lets a process group read from it. Also from the background, where the kernel would stop
-    /// this process for that with SIGTTOU.
+    /// Lets a process group read from it.
     static func give(to group: Int32) {
+        withoutStopping { tcsetpgrp(0, group) }
+    }
+
+    /// Does something with it, also from the background, where the kernel would stop this process
+    /// for that with SIGTTOU.
+    static func withoutStopping(_ body: () -> Void) {
         var stop = sigset_t()
         var before = sigset_t()
         sigemptyset(&stop)
         sigaddset(&stop, SIGTTOU)
         pthread_sigmask(SIG_BLOCK, &stop, &before)
-        tcsetpgrp(0, group)
+        body()
         pthread_sigmask(SIG_SETMASK, &before, nil)
     }
 }

@@ -85,7 +85,7 @@ final class GuardLink {
         var blindness: Descendants.Unreadable?
         do {
             try Children.kill(but: 0, note)
-            try Descendants.signal(SIGKILL)
+            try Descendants.signal([SIGKILL])
             try Children.kill(but: 0, note)
         } catch {
             blindness = error

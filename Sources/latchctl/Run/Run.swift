@@ -113,6 +113,8 @@ struct Run: AsyncParsableCommand {
         throw ValidationError(
             "latchctl run needs Linux: its watchdog is made of what only Linux has.")
         #else
+        // Before the network library opens any.
+        let inherited = Descriptors.current
         let plan = RunSession.Plan(
             name: latch.name, namespace: latch.namespace,
             participant: participant.makeName(),
@@ -122,7 +124,7 @@ struct Run: AsyncParsableCommand {
             endpoints: ClusterOptions.endpointTexts(
                 cluster.endpoints, environment: ProcessInfo.processInfo.environment
             ).joined(separator: ","),
-            isQuiet: quiet)
+            isQuiet: quiet, inherited: inherited)
         let cluster = try cluster.makeCluster()
         let end: RunEnd
         do {
@@ -130,10 +132,11 @@ struct Run: AsyncParsableCommand {
             end = await session.run()
             session.tell(end, nil)
         } catch let failure as RunFailure {
-            Console.complain("latchctl: \(failure.message)")
+            Console.mention("latchctl: \(failure.message)")
             end = .failed(failure.message)
         }
         await cluster.shutdown()
+        Console.finishMentions(within: 1)
         throw ExitCode(end.code)
         #endif
     }

@@ -105,7 +105,8 @@ struct RunCore {
     private var loss: String?
     private var end: ProcessEnd?
     private var failure: String?
-    /// The signal that told the command to end: after a loss it is not run again.
+    /// The signal by which somebody wanted the command to end: after a loss it is not run again,
+    /// however long it took to end. HUP and QUIT, which many commands survive, are none.
     private var ending: Int32?
     private var isStarted = false
     /// The command's processes are killed from here, at every tick until none is left.
@@ -168,7 +169,7 @@ struct RunCore {
             return lose("the latch was handed over to \(holder.map(printable) ?? "nobody")")
         case .lost(let reason), .refused(let reason, _): return lose(reason)
         case .signal(let number):
-            if Self.endingSignals.contains(number) { ending = number }
+            if number == SIGINT || number == SIGTERM { ending = number }
             return [.order(.signal(number))]
         case .report(let report): return take(report)
         case .notStarted(let reason): return finish(.failed(reason))
@@ -223,7 +224,7 @@ struct RunCore {
     private mutating func lose(_ reason: String) -> [Action] {
         guard loss == nil, end == nil else { return [] }
         loss = reason
-        return [.say("LOST: \(reason); ending the command"), .order(.end)]
+        return [.order(.end), .say("LOST: \(reason); ending the command")]
     }
 
     private mutating func take(_ report: GuardReport) -> [Action] {

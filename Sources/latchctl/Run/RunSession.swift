@@ -16,6 +16,8 @@ final class RunSession {
         /// For `latchctl` within the command.
         var endpoints: String
         var isQuiet: Bool
+        /// What the command gets of this process's descriptors.
+        var inherited: Descriptors
     }
 
     private typealias Inputs = AsyncStream<Event>
@@ -49,13 +51,13 @@ final class RunSession {
         self.cluster = cluster
         let (inputs, output) = Inputs.makeStream()
         (self.inputs, self.output) = (inputs, output)
-        file = try DeadlineFile()
         signals = RunSignals { output.yield(Event(attempt: Self.anyAttempt, input: .signal($0))) }
         core = RunCore(rules: plan.rules, waitUntil: nil)
         // Whatever the guard leaves when it is killed comes to us.
         guard latchd_become_subreaper() == 0 else {
             throw RunFailure("cannot \(GuardNeed.orphans.words)", errno: errno)
         }
+        file = try DeadlineFile()
         if Children.collectEnded() {
             say(
                 """
@@ -160,7 +162,7 @@ final class RunSession {
     private func perform(_ action: RunCore.Action) -> [RunCore.Input] {
         switch action {
         case .say(let text): say(text)
-        case .warn(let text): Console.complain("latchctl: \(text)")
+        case .warn(let text): Console.mention("latchctl: \(text)")
         case .start(let grant): return start(grant)
         case .order(let order): link?.send(order)
         case .publish(let grant): publish(grant)
@@ -173,6 +175,7 @@ final class RunSession {
     private func start(_ grant: RunGrant) -> [RunCore.Input] {
         say("HOLDING token \(grant.fencingToken), term \(grant.term)")
         do {
+            plan.inherited.closeOthersOnExec()
             let link = try GuardLink(
                 timing: plan.rules.budget.timing, deadline: grant.deadline,
                 terminalGroup: Self.ownTerminalGroup(), jeopardyCommand: plan.jeopardyCommand,
@@ -231,7 +234,7 @@ final class RunSession {
         if let blindness, isAnyLeft, !isBlind {
             isBlind = true
             let why = RunFailure("latchctl cannot read /proc", errno: blindness.errno)
-            Console.complain("latchctl: \(RunCore.blindness(why))")
+            Console.mention("latchctl: \(RunCore.blindness(why))")
         }
         return [.killed(isAnyLeft: isAnyLeft)]
     }
@@ -257,12 +260,12 @@ final class RunSession {
         case .busy(let holder): say("held by \(holder.map(printable) ?? "somebody else")")
         case .notInTime: say("not got in time")
         case .interrupted(let number): say("ended by signal \(number)")
-        case .refused(let reason, _): Console.complain(reason + suffix)
-        case .failed(let reason): Console.complain("latchctl: \(reason)")
+        case .refused(let reason, _): Console.mention(reason + suffix)
+        case .failed(let reason): Console.mention("latchctl: \(reason)")
         }
     }
 
     private func say(_ text: String) {
-        if !plan.isQuiet { Console.complain("latchctl: \(text)") }
+        if !plan.isQuiet { Console.mention("latchctl: \(text)") }
     }
 }
