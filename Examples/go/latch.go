@@ -40,7 +40,7 @@ var errOut = errors.New("the participant is out of the latch")
 
 // NewLatch connects when it must; every node serves every call.
 func NewLatch(endpoints []string, name, participant string, ttl time.Duration) (*Latch, error) {
-	l := &Latch{name: &pb.LatchName{Name: name}, participant: participant, ttl: ttl}
+	l := &Latch{name: &pb.LatchName{Namespace: "default", Name: name}, participant: participant, ttl: ttl}
 	fast := backoff.Config{BaseDelay: 100 * time.Millisecond, Multiplier: 1.6, Jitter: 0.2, MaxDelay: time.Second}
 	for _, endpoint := range endpoints {
 		channel, err := grpc.Dial(endpoint, grpc.WithInsecure(),

@@ -193,7 +193,7 @@ class Hand:
 
 
 class Latch:
-    def __init__(self, endpoints, name, participant=None, ttl=10.0, namespace=""):
+    def __init__(self, endpoints, name, participant=None, ttl=10.0, namespace="default"):
         self._nodes = Nodes(endpoints)
         self._name = wire.LatchName(namespace=namespace, name=name)
         self._participant = participant or f"{os.uname().nodename}-{os.getpid()}"

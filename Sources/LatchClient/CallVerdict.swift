@@ -70,6 +70,9 @@ func plainReason(_ error: RPCError) -> String {
     let reason = innermostReason(error)
     if let plain = failureToConnect(reason) { return plain }
     if reason.contains("onnection reset") { return "connection reset" }
+    if reason.contains("UnableToParseFrame") {
+        return "this port does not speak gRPC (is it the node's client port?)"
+    }
     return reason.isEmpty ? "\(error.code)" : reason
 }
 

@@ -58,7 +58,8 @@ public struct ClusterStatus: Sendable, Hashable {
         guard let leaderID = claims.first else { return .noLeader }
         let memberIDs = Set(answers.flatMap { $0.members.map(\.id) })
         let needed = memberIDs.count / 2 + 1
-        var following: Set<UInt32> = [leaderID]
+        // Others may still follow one that is gone: it counts if it answered, like anybody.
+        var following: Set<UInt32> = []
         for answer in answers where answer.currentTerm == term && answer.leaderID == leaderID {
             following.insert(answer.id)
         }

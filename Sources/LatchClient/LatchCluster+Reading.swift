@@ -194,7 +194,11 @@ extension Calls {
             return try await perform(plan, body)
         } catch let error as LatchError where error.code == .notFound {
             throw LatchError(
-                .notFound, "there is no latch \"\(name.name)\" in namespace \"\(name.namespace)\"")
+                .notFound,
+                """
+                there is no latch "\(name.name)" in namespace "\(name.namespace)"; latchctl list shows those \
+                of all namespaces
+                """)
         }
     }
 }

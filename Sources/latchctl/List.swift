@@ -51,7 +51,8 @@ func listText(_ latches: [LatchInfo], _ paint: Paint = .none) -> String {
     for latch in latches {
         table.add(
             [
-                latch.namespace, latch.name, latch.holder ?? "-",
+                latch.namespace.isEmpty ? "\"\"" : latch.namespace, latch.name,
+                latch.holder ?? "-",
                 String(max(0, latch.participants.count - 1)), String(latch.term),
                 latch.fencingToken.map(String.init) ?? "-",
             ], tones: latch.holder == nil ? [:] : [2: .good])

@@ -52,6 +52,15 @@ struct ClusterStatusTests {
             Sample.status([longAgo]).health == .noQuorum(leader: 1, followers: 1, needed: 2))
     }
 
+    @Test("a leader that does not answer leads nobody but those who were seen to follow it")
+    func goneLeader() {
+        // It was killed a moment ago, and one of two followers has not noticed.
+        let status = Sample.status([Sample.node(2, leader: 1), Sample.node(3, leader: nil)])
+        #expect(status.health == .noQuorum(leader: 1, followers: 1, needed: 2))
+        let both = Sample.status([Sample.node(2, leader: 1), Sample.node(3, leader: 1)])
+        #expect(both.health == .healthy(leader: 1))
+    }
+
     @Test("a leader of an older term does not count")
     func deposedLeader() {
         let status = Sample.status([

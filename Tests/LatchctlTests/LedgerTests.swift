@@ -51,7 +51,7 @@ struct LedgerTests {
         #expect(text.contains("worker-2 holds payments since "), "\(text)")
         #expect(text.contains("(2 m 0 s), token 65592"), "\(text)")
         #expect(text.contains("worker-1's session was not renewed in time"), "\(text)")
-        #expect(text.contains("nobody led for 5.1 s"), "\(text)")
+        #expect(text.contains("nobody held it for 5.1 s of the cluster's time"), "\(text)")
         #expect(text.contains("Next in line: worker-3."), "\(text)")
     }
 

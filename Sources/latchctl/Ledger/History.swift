@@ -9,7 +9,8 @@ struct History: AsyncParsableCommand {
             The cluster itself keeps the newest 64 terms of every latch. GAP is how long nobody was in \
             charge before a term, counted from the last sign of life of the holder before; OVERLAP is \
             how long that one may have gone on believing that it holds, at most: 0 unless an operator \
-            threw it out. Times are the wall clock of the cluster's leader.
+            threw it out. Both are counted in the cluster's own time, which stands still while no node \
+            leads. FROM and TO are the wall clock of the cluster's leader when it wrote that down.
 
             Examples:
               latchctl history nightly-report

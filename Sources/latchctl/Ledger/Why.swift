@@ -46,7 +46,8 @@ func whyText(
                 + "token \(last.fencingToken), because \(why).")
     }
     if before != nil, last.gap > .zero {
-        sentences.append("Before that, nobody led for \(readable(last.gap)).")
+        sentences.append(
+            "Before that, nobody held it for \(readable(last.gap)) of the cluster's time.")
     }
     if last.overlapBound > .zero, let before {
         sentences.append(
