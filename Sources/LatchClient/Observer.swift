@@ -30,7 +30,7 @@ struct Observer: Sendable {
         let start = ContinuousClock.now
         var log = AttemptLog()
         var hasBegun = false
-        var failures = 0
+        var pace = StreamPace(calls.settings)
         while !Task.isCancelled {
             let endpoint = calls.order()[0]
             let wasHeard = LockedFlag()
@@ -38,10 +38,7 @@ struct Observer: Sendable {
             let end = await carry(at: endpoint, place) { wasHeard.set() }
             if Task.isCancelled { return }
             hasBegun = hasBegun || wasHeard.isSet
-            // A stream that breaks again and again is no reason to hurry, whatever it tells first.
-            let lasted = began.duration(to: .now)
-            let wasUseful = wasHeard.isSet && lasted > calls.settings.maximumBackoff
-            failures = wasUseful ? 1 : failures + 1
+            pace.noteEnd(wasHeard: wasHeard.isSet, lasted: began.duration(to: .now))
             switch end {
             case .failed(let error): throw error
             case .broken(let code, let reason):
@@ -54,15 +51,12 @@ struct Observer: Sendable {
                     }
                     break
                 }
-                if failures == 1 {
+                if pace.failures == 1 {
                     let attempt = LatchError.Attempt(endpoint: endpoint, reason: reason)
                     onInterruption(LatchError(code, "the stream broke", attempts: [attempt]))
                 }
             }
-            // The first failure moves to another node at once.
-            guard failures > 1 else { continue }
-            let pause = calls.settings.backoff.pause(
-                afterRound: failures - 2, random: .random(in: 0..<1))
+            guard let pause = pace.pause else { continue }
             do { try await Task.sleep(for: pause, clock: .continuous) } catch { return }
         }
     }

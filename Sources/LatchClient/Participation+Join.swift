@@ -44,7 +44,7 @@ extension Participation {
     /// Follows the participant's place: opens the stream, reads it, and opens it again elsewhere
     /// when its node fails. The same session, participant and request id keep the place.
     func follow() async {
-        var failures = 0
+        var pace = StreamPace(calls.settings)
         var failed: Endpoint?
         while !Task.isCancelled, !cell.isOver {
             // Where the beats go, so that both leave a node that does not answer. But there may be
@@ -62,13 +62,8 @@ extension Participation {
                 calls.note(endpoint, failed: true)
                 failed = endpoint
             }
-            // The first failure, and one after a good while, moves to another node at once.
-            let lasted = began.duration(to: .now)
-            let wasUseful = wasHeard.isSet && lasted > calls.settings.maximumBackoff
-            failures = wasUseful ? 1 : failures + 1
-            guard failures > 1 else { continue }
-            let pause = calls.settings.backoff.pause(
-                afterRound: failures - 2, random: .random(in: 0..<1))
+            pace.noteEnd(wasHeard: wasHeard.isSet, lasted: began.duration(to: .now))
+            guard let pause = pace.pause else { continue }
             do { try await Task.sleep(for: pause, clock: .continuous) } catch { return }
         }
     }

@@ -148,10 +148,12 @@ extension LatchNode {
         case .renewals(let batch):
             guard case .renewed(let alive) = answer else { return fail(waiter, .outcomeUnknown) }
             for (position, isAlive) in zip(batch.sinks.indices, alive) {
-                let session = batch.renewals[position].session
-                let timeout = isAlive ? machine.timeoutMilliseconds(of: session) ?? 0 : 0
+                let renewal = batch.renewals[position]
+                let timeout = isAlive ? machine.timeoutMilliseconds(of: renewal.session) ?? 0 : 0
+                let view = isAlive ? machine.view(renewal.primitive) : nil
                 for sink in batch.sinks[position] {
-                    outbox.complete(sink, with: .renewed(isAlive, timeoutMilliseconds: timeout))
+                    outbox.complete(
+                        sink, with: .renewed(isAlive, timeoutMilliseconds: timeout, view))
                 }
             }
         case .nobody:

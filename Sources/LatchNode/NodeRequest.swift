@@ -98,9 +98,9 @@ package enum ReadQuery: Sendable {
 package enum NodeResult: Sendable {
     /// The command was applied (or rejected by the machine) at `index`.
     case answer(Answer, index: UInt64)
-    /// A keep-alive was applied: whether its session is alive, and for how long it outlives the
-    /// renewal, in log time; 0 if it is not.
-    case renewed(Bool, timeoutMilliseconds: UInt64)
+    /// A keep-alive was applied: whether its session is alive, for how long it outlives the
+    /// renewal, in log time, and its latch right after the renewal; 0 and nil if it is not alive.
+    case renewed(Bool, timeoutMilliseconds: UInt64, LatchView?)
     /// Get: the latch, read at `index`.
     case latch(LatchState, index: UInt64)
     case unknownSession

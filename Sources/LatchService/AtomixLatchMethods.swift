@@ -70,9 +70,9 @@ extension LatchService {
 
     private static func replyToKeepAlive(_ call: Call, _ result: NodeResult, _ session: SessionID) {
         switch result {
-        case .renewed(true, _):
+        case .renewed(true, _, _):
             call.reply(Atomix_Leader_KeepAliveResponse(header: .with { $0.sessionID = session }))
-        case .renewed(false, _):
+        case .renewed(false, _, _):
             // S11: never a gRPC error, or the client's keep-alive spins.
             call.reply(
                 Atomix_Leader_KeepAliveResponse(header: .error(session: session)),

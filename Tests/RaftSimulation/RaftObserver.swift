@@ -44,11 +44,6 @@ struct RaftObserver: Sendable {
     /// The highest index that any server has committed.
     var commitIndex: LogIndex { LogIndex(UInt64(committed.count)) }
 
-    func committedTerm(at index: LogIndex) -> Term? {
-        guard index > .zero, index <= commitIndex else { return nil }
-        return committed[Int(index.rawValue) - 1].term
-    }
-
     /// A server came back with what its disk remembers.
     mutating func noteStart(_ server: Int, _ raft: Raft) throws(Violation) {
         views[server] = View(

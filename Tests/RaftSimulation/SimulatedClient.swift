@@ -287,7 +287,7 @@ final class SimulatedClient {
             let place = if case .latched(_, let first) = answer { first } else { index }
             settle(.answer(answer), index: place, process)
             take(answer, of: open, index)
-        case .renewed(let isAlive, _):
+        case .renewed(let isAlive, _, _):
             settle(.renewed(isAlive), index: nil, process)
             if isAlive { confirm(open) } else { simulation.mark(.deniedRenewal); forgetSession() }
         case .latch, .unknownSession, .latches, .primitives, .view:

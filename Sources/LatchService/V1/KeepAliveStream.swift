@@ -68,7 +68,7 @@ final class KeepAliveStream: @unchecked Sendable {
         for (position, session) in sessions.enumerated() {
             let renewal = Renewal(
                 primitive: session.name, session: session.id, acknowledgedRequestID: 0, streams: [])
-            node.submit(.renew(renewal, SessionOfBeat(self, number, position, session.name)))
+            node.submit(.renew(renewal, RenewalSink(self, number, position)))
         }
         if !sessions.isEmpty { limitPatience(with: number) }
         if beats.count >= Self.maximumBeats || beats.sessions >= Self.maximumSessions {
@@ -89,19 +89,14 @@ final class KeepAliveStream: @unchecked Sendable {
     /// The loop's clock.
     private var milliseconds: UInt64 { call.loop.now.uptimeNanoseconds / 1_000_000 }
 
-    fileprivate func take(_ result: NodeResult, of session: SessionOfBeat) {
+    fileprivate func settle(_ number: UInt64, _ position: Int, _ result: NodeResult) {
         guard call.isOpen else { return }
-        let (beat, position) = (session.beat, session.position)
-        if case .renewed(true, let timeout) = result {
-            // This node has applied the renewal, so what it shows from now on is not older.
-            if beats.renewed(beat, position, timeout: timeout, at: milliseconds) {
-                node.submit(.localView(session.name, session))
-            }
-            return
+        if case .renewed(true, let timeout, _) = result {
+            _ = beats.renewed(number, position, timeout: timeout, at: milliseconds)
         }
-        beats.settle(beat, position) { life in
-            if case .renewed(false, _) = result { life.state = .lost }
-            if case .localView(let view, let index, _) = result { life.show(view, index: index) }
+        beats.settle(number, position) { life in
+            if case .renewed(true, _, let view?) = result { life.show(view, index: view.index) }
+            if case .renewed(false, _, _) = result { life.state = .lost }
         }
         answer()
     }
@@ -123,24 +118,22 @@ final class KeepAliveStream: @unchecked Sendable {
     }
 }
 
-/// One session of one beat: it is renewed, and then looked at.
-private final class SessionOfBeat: ReplySink, Sendable {
+/// One session of one beat.
+private final class RenewalSink: ReplySink, Sendable {
     private let stream: KeepAliveStream
-    let beat: UInt64
-    let position: Int
-    let name: PrimitiveName
+    private let beat: UInt64
+    private let position: Int
 
-    init(_ stream: KeepAliveStream, _ beat: UInt64, _ position: Int, _ name: PrimitiveName) {
+    init(_ stream: KeepAliveStream, _ beat: UInt64, _ position: Int) {
         self.stream = stream
         self.beat = beat
         self.position = position
-        self.name = name
     }
 
     var loop: any EventLoop { stream.call.loop }
 
     func complete(_ result: NodeResult) {
-        stream.take(result, of: self)
+        stream.settle(beat, position, result)
     }
 }
 

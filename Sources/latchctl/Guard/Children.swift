@@ -57,16 +57,8 @@ enum Children {
     /// Those that are alive, and those that have ended and were not collected; perhaps not all, if
     /// one of them ends meanwhile.
     private static func all() throws(Descendants.Unreadable) -> [Int32] {
-        guard let folder = opendir("/proc/self/task") else {
-            throw Descendants.Unreadable(errno: errno)
-        }
-        defer { closedir(folder) }
         var pids: [Int32] = []
-        while let item = readdir(folder) {
-            let thread = withUnsafePointer(to: &item.pointee.d_name) { name in
-                name.withMemoryRebound(to: CChar.self, capacity: 256) { atoi($0) }
-            }
-            guard thread > 0 else { continue }
+        for thread in try Descendants.numbers(in: "/proc/self/task") {
             guard let text = try contents(of: "/proc/self/task/\(thread)/children") else {
                 // A kernel without these files, or a thread that has just ended.
                 let own = getpid()

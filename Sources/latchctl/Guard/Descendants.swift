@@ -94,20 +94,31 @@ struct Descendants {
     }
 
     private static func processes(until end: BootTime?) throws(Unreadable) -> [Entry] {
-        guard let folder = opendir("/proc") else { throw Unreadable(errno: errno) }
-        defer { closedir(folder) }
         var entries: [Entry] = []
+        for pid in try numbers(in: "/proc") {
+            if let end, BootTime.now >= end { return entries }
+            if let entry = try entry(of: pid) { entries.append(entry) }
+        }
+        return entries
+    }
+
+    /// The numbers above zero that are names in a folder of `/proc`.
+    ///
+    /// - Throws: ``Unreadable``.
+    static func numbers(in path: String) throws(Unreadable) -> [Int32] {
+        guard let folder = opendir(path) else { throw Unreadable(errno: errno) }
+        defer { closedir(folder) }
+        var numbers: [Int32] = []
         errno = 0
         while let item = readdir(folder) {
-            let pid = withUnsafePointer(to: &item.pointee.d_name) { name in
+            let number = withUnsafePointer(to: &item.pointee.d_name) { name in
                 name.withMemoryRebound(to: CChar.self, capacity: 256) { atoi($0) }
             }
-            if let end, BootTime.now >= end { return entries }
-            if pid > 0, let entry = try entry(of: pid) { entries.append(entry) }
+            if number > 0 { numbers.append(number) }
             errno = 0
         }
         guard errno == 0 else { throw Unreadable(errno: errno) }
-        return entries
+        return numbers
     }
 
     /// nil: there is no such process any more, or it is hidden from this user.

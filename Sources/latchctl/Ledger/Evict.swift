@@ -74,7 +74,7 @@ func evictedPlace(in latch: LatchInfo, _ participant: String, session: UInt64?) 
 
 extension LatchInfo {
     /// The session of the participant at a place of the queue; nil: the servers did not say.
-    fileprivate func session(at place: Int) -> UInt64? {
+    func session(at place: Int) -> UInt64? {
         place < sessionIDs.count ? sessionIDs[place] : nil
     }
 }

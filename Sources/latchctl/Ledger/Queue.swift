@@ -36,7 +36,7 @@ func queueText(_ latch: LatchInfo, _ paint: Paint = .none) -> String {
         ("PLACE", .right), ("PARTICIPANT", .left), ("SESSION", .right), ("STATE", .left),
     ])
     for (place, participant) in latch.participants.enumerated() {
-        let session = place < latch.sessionIDs.count ? String(latch.sessionIDs[place]) : "-"
+        let session = latch.session(at: place).map(String.init) ?? "-"
         let state = place == 0 ? "holds, token \(latch.fencingToken ?? 0)" : "waits"
         table.add(
             [String(place + 1), participant, session, state], tones: place == 0 ? [3: .good] : [:])
@@ -62,7 +62,7 @@ struct QueueJSON: Encodable {
         name = latch.name
         index = latch.index
         participants = latch.participants.enumerated().map { place, name in
-            let session = place < latch.sessionIDs.count ? latch.sessionIDs[place] : nil
+            let session = latch.session(at: place)
             return Participant(
                 place: place + 1, name: name, sessionId: session.map { String($0) },
                 holds: place == 0)

@@ -6,18 +6,9 @@ struct Descriptors: Sendable {
 
     /// Those of now.
     static var current: Descriptors {
-        guard let folder = opendir("/proc/self/fd") else { return Descriptors(numbers: []) }
-        defer { closedir(folder) }
-        let own = dirfd(folder)
-        var numbers: Set<Int32> = []
-        while let item = readdir(folder) {
-            // "." and ".." are 0.
-            let number = withUnsafePointer(to: &item.pointee.d_name) { name in
-                name.withMemoryRebound(to: CChar.self, capacity: 256) { atoi($0) }
-            }
-            if number > 2, number != own { numbers.insert(number) }
-        }
-        return Descriptors(numbers: numbers)
+        let all = (try? Descendants.numbers(in: "/proc/self/fd")) ?? []
+        // The one by which they were read is among them, and closed by now.
+        return Descriptors(numbers: Set(all.filter { $0 > 2 && fcntl($0, F_GETFD) >= 0 }))
     }
 
     /// Keeps from programs that this process starts whatever was opened since: connections that
