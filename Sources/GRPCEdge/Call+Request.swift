@@ -78,11 +78,13 @@ extension Call {
         interrupt(with: failure.status, trailers: failure.trailers)
     }
 
-    /// Since when the call waits for the rest of a message, in sweeps of its connection.
-    var incompleteSinceSweep: Int? {
+    /// Whether the rest of a message does not arrive: of the single one, or of one of a
+    /// bidirectional call that has begun.
+    func isRequestOverdue(_ liveness: Liveness) -> Bool {
+        guard isOpen, !isHalfClosed else { return false }
         switch method.kind {
-        case .unary, .serverStreaming: openedInSweep
-        case .bidirectional: partialSinceSweep
+        case .unary, .serverStreaming: return liveness.isOverdue(openedInSweep)
+        case .bidirectional: return partialSinceSweep.map(liveness.isOverdue) ?? false
         }
     }
 
@@ -90,7 +92,7 @@ extension Call {
 
     func keep(_ chunk: UnsafeRawBufferPointer, _ connection: Connection) {
         guard isOpen, !chunk.isEmpty else { return }
-        guard connection.shared.reserveRequestBytes(chunk.count) else {
+        guard connection.shared.reserveRequestBytes(chunk.count, for: connection.client) else {
             let message = "too many bytes of incomplete requests; try again later"
             refuse(GRPCStatusFailure(.resourceExhausted, message))
             return
@@ -102,7 +104,7 @@ extension Call {
     /// Gives so many of the reserved bytes back; nil: all.
     func releaseBudget(_ connection: Connection, _ count: Int? = nil) {
         let count = count ?? reservedBytes
-        connection.shared.releaseRequestBytes(count)
+        connection.shared.releaseRequestBytes(count, of: connection.client)
         reservedBytes &-= count
     }
 

@@ -38,7 +38,7 @@ extension Connection {
         case .closeNow:
             close()
         }
-        endOverdueRequests()
+        endOverdueCalls()
     }
 
     /// Asks the client to leave: no new streams, open ones run to their end.

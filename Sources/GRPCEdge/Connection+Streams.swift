@@ -120,15 +120,16 @@ extension Connection {
         }
     }
 
-    /// Answers calls of which a request message does not arrive: the single one, or one of a
-    /// bidirectional call that has begun.
-    func endOverdueRequests() {
+    /// Ends calls that have waited too long for their client: to send the rest of a request
+    /// message, or to read what is left of the answer.
+    func endOverdueCalls() {
         forEachCall { call in
-            guard call.isOpen, !call.isHalfClosed, let since = call.incompleteSinceSweep,
-                liveness.isOverdue(since)
-            else { return }
-            call.interrupt(
-                with: GRPCStatus(.deadlineExceeded, "the request did not arrive in time"))
+            if call.isRequestOverdue(liveness) {
+                call.interrupt(
+                    with: GRPCStatus(.deadlineExceeded, "the request did not arrive in time"))
+            } else if call.isAbandonedByReader(liveness) {
+                dropSlowReader(call)
+            }
         }
     }
 

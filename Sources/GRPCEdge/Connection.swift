@@ -15,7 +15,7 @@ final class Connection: @unchecked Sendable {
     let settings: EdgeSettings
     let shard: ConnectionShard
     /// The address under which the connection is counted.
-    private let peer: String?
+    let client: ClientAddress
 
     private(set) var session: HTTP2Session?
     private var context: ChannelHandlerContext?
@@ -53,8 +53,8 @@ final class Connection: @unchecked Sendable {
     /// The most that one write to the socket carries.
     private static let writeBytes = 64 << 10
 
-    init(shared: EdgeShared, shard: ConnectionShard, peer: String?) {
-        self.peer = peer
+    init(shared: EdgeShared, shard: ConnectionShard, client: ClientAddress) {
+        self.client = client
         self.shared = shared
         self.shard = shard
         settings = shared.settings
@@ -295,7 +295,7 @@ extension Connection {
         cancelAllCalls()
         session = nil
         context = nil
-        shared.releaseConnection(from: peer)
+        shared.releaseConnection(from: client)
         shard.remove(self)
     }
 }

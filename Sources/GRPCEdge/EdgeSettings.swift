@@ -8,7 +8,8 @@ package struct EdgeSettings: Sendable {
     package var port: Int
     /// The largest request message, in bytes; beyond it a call is answered RESOURCE_EXHAUSTED.
     package var maximumRequestBytes: Int
-    /// The bytes of all incomplete request messages of all connections together.
+    /// The bytes of all incomplete or waiting request messages of all connections together; those
+    /// of one IP address get at most nine tenths.
     package var maximumBufferedRequestBytes: Int
     /// Bytes that one call may queue for a slow reader; beyond it the call is cancelled.
     package var maximumBufferedBytesPerCall: Int
@@ -33,7 +34,8 @@ package struct EdgeSettings: Sendable {
     /// A connection that has not finished TLS and the HTTP/2 preface by then is closed.
     package var handshakeTimeoutMilliseconds: Int
     /// A request whose headers are incomplete by then closes its connection; one whose single
-    /// message is incomplete by then is answered DEADLINE_EXCEEDED.
+    /// message is incomplete by then is answered DEADLINE_EXCEEDED. A call that only waits for its
+    /// client to read is reset when the client has not taken half of the answers by then.
     package var requestTimeoutMilliseconds: Int
     /// TLS, with "h2" among its application protocols; nil for plain TCP.
     package var tls: NIOSSLContext?
@@ -63,7 +65,7 @@ package struct EdgeSettings: Sendable {
     }
 
     /// Nine tenths.
-    package static func shareOfOneAddress(of connections: Int) -> Int {
-        connections - connections / 10
+    package static func shareOfOneAddress(of total: Int) -> Int {
+        total - total / 10
     }
 }

@@ -6,8 +6,8 @@ final class EdgeShared: Sendable {
     let settings: EdgeSettings
     let events: EventGate
     private let connections = Atomic<Int>(0)
-    /// Connections of each address; no entry is zero.
-    private let addresses = Mutex<[String: Int]>([:])
+    /// The known addresses that have connections.
+    private let addresses = Mutex<[String: ClientAddress]>([:])
     private let requestBytes = Atomic<Int>(0)
 
     init(methods: [Method], settings: EdgeSettings, events: EventGate) {
@@ -18,45 +18,71 @@ final class EdgeShared: Sendable {
 
     var openConnections: Int { connections.load(ordering: .relaxed) }
 
-    /// Counts a connection in, unless a limit is reached: then that limit is returned. An address
-    /// that is not known has no limit of its own.
-    func admitConnection(from address: String?) -> Int? {
+    /// Counts a connection in, unless this limit is reached.
+    func admitConnection(from ip: String?) throws(ConnectionLimit) -> ClientAddress {
         let count = connections.add(1, ordering: .relaxed).newValue
         guard count <= settings.maximumConnections else {
             connections.subtract(1, ordering: .relaxed)
-            return settings.maximumConnections
+            throw ConnectionLimit(limit: settings.maximumConnections)
         }
-        guard let address else { return nil }
+        guard let ip else { return ClientAddress(nil) }
         let limit = settings.connectionsPerAddress
-        let isAdmitted = addresses.withLock { addresses in
-            guard addresses[address, default: 0] < limit else { return false }
-            addresses[address, default: 0] += 1
-            return true
+        let admitted = addresses.withLock { addresses -> ClientAddress? in
+            let address = addresses[ip] ?? ClientAddress(ip)
+            guard address.connections < limit else { return nil }
+            address.connections += 1
+            addresses[ip] = address
+            return address
         }
-        if isAdmitted { return nil }
+        if let admitted { return admitted }
         connections.subtract(1, ordering: .relaxed)
-        return limit
+        throw ConnectionLimit(limit: limit)
     }
 
-    /// Counts a connection out that was admitted from this address.
-    func releaseConnection(from address: String?) {
+    /// Counts a connection out that was admitted.
+    func releaseConnection(from address: ClientAddress) {
         connections.subtract(1, ordering: .relaxed)
-        guard let address else { return }
+        guard let ip = address.ip else { return }
         addresses.withLock { addresses in
-            let rest = addresses[address, default: 0] - 1
-            addresses[address] = rest > 0 ? rest : nil
+            address.connections -= 1
+            if address.connections == 0 { addresses[ip] = nil }
         }
     }
 
-    /// Takes bytes for an incomplete request; false, and not taken, when all are in use.
-    func reserveRequestBytes(_ count: Int) -> Bool {
-        let total = requestBytes.add(count, ordering: .relaxed).newValue
-        if total <= settings.maximumBufferedRequestBytes { return true }
-        requestBytes.subtract(count, ordering: .relaxed)
+    /// Takes bytes for an incomplete request; false, and not taken, when all are in use, or the
+    /// address's share of them.
+    func reserveRequestBytes(_ count: Int, for address: ClientAddress) -> Bool {
+        let limit = settings.maximumBufferedRequestBytes
+        let own = address.requestBytes.add(count, ordering: .relaxed).newValue
+        let all = requestBytes.add(count, ordering: .relaxed).newValue
+        let share = address.ip == nil ? limit : EdgeSettings.shareOfOneAddress(of: limit)
+        if all <= limit, own <= share { return true }
+        releaseRequestBytes(count, of: address)
         return false
     }
 
-    func releaseRequestBytes(_ count: Int) {
-        if count > 0 { requestBytes.subtract(count, ordering: .relaxed) }
+    func releaseRequestBytes(_ count: Int, of address: ClientAddress) {
+        guard count > 0 else { return }
+        requestBytes.subtract(count, ordering: .relaxed)
+        address.requestBytes.subtract(count, ordering: .relaxed)
     }
+}
+
+/// What the connections from one IP address hold together: no address alone keeps the others out.
+final class ClientAddress: @unchecked Sendable {
+    /// Nil when it is not known: such a connection is an address of its own, whose share is all.
+    let ip: String?
+    /// Open connections; touched only under the lock of `EdgeShared.addresses`.
+    fileprivate var connections = 0
+    /// Bytes of incomplete requests.
+    fileprivate let requestBytes = Atomic<Int>(0)
+
+    fileprivate init(_ ip: String?) {
+        self.ip = ip
+    }
+}
+
+/// No more connections are taken: so many are open already, of all or of one address.
+struct ConnectionLimit: Error {
+    let limit: Int
 }

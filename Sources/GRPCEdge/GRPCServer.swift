@@ -31,9 +31,6 @@ package final class GRPCServer: Sendable {
         case stopped
     }
 
-    /// Makes NIO close a connection that was just accepted.
-    private struct Refused: Error {}
-
     let shared: EdgeShared
     private let group: any EventLoopGroup
     let shards: [ObjectIdentifier: ConnectionShard]
@@ -122,25 +119,28 @@ package final class GRPCServer: Sendable {
             }
     }
 
+    /// Makes a connection of a channel just accepted. NIO closes the channel on an error.
     private static func configure(
         _ channel: any Channel, _ shared: EdgeShared, _ shards: [ObjectIdentifier: ConnectionShard]
     ) throws {
         guard let shard = shards[ObjectIdentifier(channel.eventLoop)] else {
             throw ChannelError.operationUnsupported
         }
-        let peer = channel.remoteAddress?.ipAddress
-        if let limit = shared.admitConnection(from: peer) {
-            shared.events.report(.connectionRefused(limit: limit))
-            throw Refused()
+        let client: ClientAddress
+        do {
+            client = try shared.admitConnection(from: channel.remoteAddress?.ipAddress)
+        } catch {
+            shared.events.report(.connectionRefused(limit: error.limit))
+            throw error
         }
         do {
             let pipeline = channel.pipeline.syncOperations
             if let tls = shared.settings.tls {
                 try pipeline.addHandler(NIOSSLServerHandler(context: tls))
             }
-            try pipeline.addHandler(Connection(shared: shared, shard: shard, peer: peer))
+            try pipeline.addHandler(Connection(shared: shared, shard: shard, client: client))
         } catch {
-            shared.releaseConnection(from: peer)
+            shared.releaseConnection(from: client)
             throw error
         }
     }

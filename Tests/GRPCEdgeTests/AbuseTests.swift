@@ -96,6 +96,101 @@ extension GRPCEdgeTests {
             }
         }
 
+        @Test("a finished answer that its client opens no window for is dropped in time")
+        func unreadEnd() async throws {
+            try await withServer {
+                $0.requestTimeoutMilliseconds = 200
+            } _: { test in
+                let peer = try RawPeer(port: test.port)
+                try eventually("the server's SETTINGS") {
+                    peer.receive()
+                    return peer.frameTypes.contains(4)
+                }
+                // Acknowledged: from now on the window of a stream is 1 MiB. That of the answers
+                // stays at 64 KiB, of all streams together.
+                peer.send(RawPeer.frame(4, flags: 1, stream: 0, []))
+                let body = [UInt8](repeating: 3, count: 16_000)
+                for stream in [1, 3, 5] as [UInt32] {
+                    var bytes = RawPeer.open("/t.T/Echo", stream: stream)
+                    bytes += RawPeer.frame(0, flags: 0, stream: stream, [0, 0, 1, 0x77, 0] + body)
+                    for number in 1..<6 {
+                        let flags: UInt8 = number == 5 ? 1 : 0
+                        bytes += RawPeer.frame(0, flags: flags, stream: stream, body)
+                    }
+                    peer.send(bytes)
+                }
+                try eventually("each of the three is reset") {
+                    peer.receive()
+                    return peer.frameTypes.filter { $0 == 3 }.count == 3
+                }
+                // The connection itself goes on, and has room for small answers again.
+                let more = RawPeer.frame(8, flags: 0, stream: 0, [0, 1, 0, 0])
+                let answers = peer.frameTypes.filter { $0 == 0 }.count
+                peer.send(
+                    more + RawPeer.open("/t.T/Echo", stream: 7)
+                        + RawPeer.frame(0, flags: 1, stream: 7, [0, 0, 0, 0, 1, 5]))
+                try eventually("an answer") {
+                    peer.receive()
+                    return peer.frameTypes.filter { $0 == 0 }.count > answers
+                }
+                #expect(peer.goAwayCodes.isEmpty)
+                try test.expectServes()
+            }
+        }
+
+        @Test("messages that wait for a client to read their answers do not wait for ever")
+        func unreadAnswers() async throws {
+            try await withServer {
+                $0.requestTimeoutMilliseconds = 200
+            } _: { test in
+                let peer = try RawPeer(port: test.port)
+                let message: [UInt8] = [0, 0, 0, 0, 16] + [UInt8](repeating: 3, count: 16)
+                let body = Array(repeatElement(message, count: 700).joined())
+                var bytes = RawPeer.open("/t.T/Echoes", stream: 1)
+                for _ in 0..<4 { bytes += RawPeer.frame(0, flags: 0, stream: 1, body) }
+                peer.send(bytes)
+                try eventually("the call is reset") {
+                    peer.receive()
+                    return peer.frameTypes.contains(3)
+                }
+                #expect(test.service.cancelled == 1)
+                #expect(peer.goAwayCodes.isEmpty)
+                try test.expectServes()
+            }
+        }
+
+        @Test("one address leaves a tenth of the memory for requests in pieces to others")
+        func requestShare() async throws {
+            try await withServer {
+                $0.maximumBufferedRequestBytes = 1 << 20
+            } _: { test in
+                // A request that says 1,000,000 bytes and sends what of them it is told to.
+                func begin(_ client: HTTP2Client, bytes: Int) -> Int32 {
+                    let id = client.open("/t.T/Echo")
+                    let part = [UInt8](repeating: 1, count: bytes)
+                    client.sendRaw([0, 0, 0x0F, 0x42, 0x40] + part, on: id)
+                    return id
+                }
+                let greedy = try HTTP2Client(port: test.port, source: 2)
+                var calls: [Int32] = []
+                try greedy.run("its share is used up") {
+                    if greedy.answers.values.contains(where: { $0.grpcStatus == 8 }) { return true }
+                    if calls.allSatisfy({ greedy.unsentBytes(of: $0) == 0 }) {
+                        calls.append(begin(greedy, bytes: 30_000))
+                    }
+                    return false
+                }
+                #expect(calls.count >= 30)
+                let honest = try HTTP2Client(port: test.port, source: 3)
+                let large = [UInt8](repeating: 9, count: 60_000)
+                #expect(try honest.call("/t.T/Echo", large).messages == [large])
+                for call in calls where greedy.answers[call]?.isClosed != true {
+                    greedy.reset(call)
+                }
+                #expect(try greedy.call("/t.T/Echo", large).messages == [large])
+            }
+        }
+
         @Test("thousands of idle connections cost little, and the next client is served")
         func idleConnections() async throws {
             // Both ends are in this process, so each takes two descriptors.

@@ -114,6 +114,47 @@ import Testing
         #expect(closing.sweep() == .closeNow)
     }
 
+    @Test("A reader must take half of what waits in the time of a request, again and again")
+    func readerPace() {
+        var settings = EdgeSettings()
+        settings.requestTimeoutMilliseconds = 4000
+        /// Sweeps until the reader is given up, if it takes so many bytes of 1,000 in each.
+        func sweepsToEnd(taking bytes: Int) -> Int? {
+            var liveness = Liveness(settings)
+            var pace = ReaderPace()
+            var taken = 0
+            for sweep in 0..<100 where taken < 1000 {
+                if pace.isAbandoned(taken: taken, waiting: 1000 - taken, liveness) { return sweep }
+                _ = liveness.sweep()
+                taken += bytes
+            }
+            return nil
+        }
+        #expect(sweepsToEnd(taking: 0) == 5)
+        #expect(sweepsToEnd(taking: 1) == 5)
+        #expect(sweepsToEnd(taking: 99) == 5)
+        #expect(sweepsToEnd(taking: 125) == nil)
+
+        // What a call is given later does not count against a reader that goes on reading.
+        var liveness = Liveness(settings)
+        var pace = ReaderPace()
+        var isAbandoned = false
+        for sweep in 0..<100 {
+            isAbandoned = pace.isAbandoned(taken: sweep * 200, waiting: 1000, liveness)
+            #expect(!isAbandoned)
+            _ = liveness.sweep()
+        }
+        // It has not read for four sweeps when the call moves without it: a new time begins.
+        for _ in 0..<4 {
+            isAbandoned = pace.isAbandoned(taken: 20_000, waiting: 1000, liveness)
+            #expect(!isAbandoned)
+            _ = liveness.sweep()
+        }
+        pace.stop()
+        isAbandoned = pace.isAbandoned(taken: 20_000, waiting: 1000, liveness)
+        #expect(!isAbandoned)
+    }
+
     @Test("Events are let through ten a second, and the rest counted")
     func eventGate() {
         let seen = Counter()

@@ -89,6 +89,7 @@ private final class HTTP2Harness {
     private let shared: EdgeShared
     private let shard: ConnectionShard
     private let service = Service()
+    private var client: ClientAddress?
     private(set) var finding: String?
 
     /// Confined to the one thread of the harness.
@@ -121,9 +122,10 @@ private final class HTTP2Harness {
             methods: Self.methods(service), settings: settings, events: EventGate { _ in })
         shard = ConnectionShard(loop: loop, shared: shared)
         channel = EmbeddedChannel(handler: nil, loop: loop)
-        guard shared.admitConnection(from: nil) == nil else { return }
         do {
-            let connection = Connection(shared: shared, shard: shard, peer: nil)
+            let client = try shared.admitConnection(from: nil)
+            let connection = Connection(shared: shared, shard: shard, client: client)
+            self.client = client
             try channel.pipeline.syncOperations.addHandler(connection)
             try channel.connect(to: SocketAddress(ipAddress: "127.0.0.1", port: 1)).wait()
         } catch {
@@ -187,6 +189,8 @@ private final class HTTP2Harness {
             finding = "\(service.opened) calls were opened, \(service.ended) ended"
         }
         if shared.openConnections != 0 { finding = "the closed connection is still counted" }
-        if !shared.reserveRequestBytes(1 << 20) { finding = "reserved bytes were not given back" }
+        if let client, !shared.reserveRequestBytes(1 << 20, for: client) {
+            finding = "reserved bytes were not given back"
+        }
     }
 }
