@@ -11,9 +11,7 @@ struct KeepAliveBeatsTests {
         _ beats: inout KeepAliveBeats, timeout: UInt64, at milliseconds: UInt64 = 0
     ) {
         let number = beats.begin(1, [1])
-        let isInTime = beats.renewed(number, 0, timeout: timeout, at: milliseconds)
-        #expect(isInTime)
-        beats.settle(number, 0)
+        beats.settle(number, 0, .renewed(timeout: timeout, nil), at: milliseconds)
     }
 
     @Test("Beats are answered in order, whatever is decided first; the undecided are in jeopardy")
@@ -21,10 +19,9 @@ struct KeepAliveBeatsTests {
         var beats = KeepAliveBeats()
         let first = beats.begin(7, [1, 2])
         let second = beats.begin(8, [3])
-        _ = beats.renewed(second, 0, timeout: 10_000, at: 0)
-        beats.settle(second, 0)
+        beats.settle(second, 0, .renewed(timeout: 10_000, nil), at: 0)
         #expect(beats.takeComplete() == nil)
-        beats.settle(first, 0) { $0.state = .lost }
+        beats.settle(first, 0, .lost, at: 0)
         #expect(beats.takeComplete() == nil)
         beats.giveUp(first)
         let answer = beats.takeComplete()
@@ -32,9 +29,7 @@ struct KeepAliveBeatsTests {
         #expect(answer?.sessions.map(\.state) == [.lost, .jeopardy])
         #expect(beats.takeComplete()?.sessions.first?.validForMs == 9_990)
         // Too late: nothing happens.
-        let isInTime = beats.renewed(first, 1, timeout: 10_000, at: 0)
-        #expect(!isInTime)
-        beats.settle(first, 1) { $0.state = .lost }
+        beats.settle(first, 1, .lost, at: 0)
         beats.giveUp(second)
         #expect(beats.isEmpty && beats.sessions == 0)
         // An empty beat is complete at once.
@@ -42,16 +37,14 @@ struct KeepAliveBeatsTests {
         #expect(beats.takeComplete()?.sequence == 9)
     }
 
-    @Test("A renewed session waits to be looked at; if that takes too long it is alive anyway")
-    func looking() {
+    @Test("A session of which the cluster cannot say anything stays in jeopardy")
+    func unknown() {
         var beats = KeepAliveBeats()
-        let number = beats.begin(1, [4])
-        _ = beats.renewed(number, 0, timeout: 10_000, at: 0)
+        let number = beats.begin(1, [4, 5])
+        beats.settle(number, 0, .unknown, at: 0)
         #expect(beats.takeComplete() == nil)
-        beats.giveUp(number)
-        let life = beats.takeComplete()?.sessions.first
-        #expect(life?.state == .alive)
-        #expect(life?.index == 0)
+        beats.settle(number, 1, .renewed(timeout: 10_000, nil), at: 0)
+        #expect(beats.takeComplete()?.sessions.map(\.state) == [.jeopardy, .alive])
     }
 
     @Test("A beat waits a fifth of the shortest timeout, within 50 ms and 1 s")
@@ -106,6 +99,20 @@ struct SessionHoldingTests {
         #expect(life(two).term == 0)
         #expect(life(two).cause == .unspecified)
         #expect(life(two).index == 99)
+    }
+
+    @Test("A beat tells it of each session that was renewed")
+    func beat() throws {
+        var beats = KeepAliveBeats()
+        let number = beats.begin(1, [one, two])
+        for position in 0..<2 {
+            beats.settle(number, position, .renewed(timeout: 1_000, views.view), at: 0)
+        }
+        let lives = beats.takeComplete()?.sessions
+        let index = try #require(views.view?.index)
+        #expect(lives?.map(\.fencingToken) == [life(one).fencingToken, 0])
+        #expect(lives?.map(\.term) == [1, 0])
+        #expect(lives?.map(\.index) == [index, index])
     }
 
     @Test("Who was thrown out, or handed over, has no token and is told why")

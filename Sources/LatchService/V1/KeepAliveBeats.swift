@@ -32,27 +32,35 @@ struct KeepAliveBeats {
         return number
     }
 
-    /// A session of a beat was renewed. What else is to be told of it may still come: it is to be
-    /// settled. False if the beat is answered already, so that it is too late for that.
-    /// - Parameter timeout: of the session, in milliseconds.
-    mutating func renewed(
-        _ number: UInt64, _ position: Int, timeout: UInt64, at milliseconds: UInt64
-    ) -> Bool {
-        shortestTimeout.note(timeout, at: milliseconds)
-        guard let place = place(of: number) else { return false }
-        let session = beats[place].response.sessions[position].sessionID
-        beats[place].response.sessions[position] = .alive(session, timeout: timeout)
-        return true
+    /// What the cluster said of one session of a beat.
+    enum Decision {
+        /// It is alive, with this timeout in milliseconds, and its latch looks like this.
+        case renewed(timeout: UInt64, LatchView?)
+        case lost
+        /// Nothing, and nothing will come.
+        case unknown
     }
 
-    /// Nothing more will be known of one session of a beat than what `change` writes down.
+    /// One session of a beat is settled. Too late for a beat that is answered already.
     mutating func settle(
-        _ number: UInt64, _ position: Int,
-        _ change: (inout Latchd_V1_SessionLife) -> Void = { _ in }
+        _ number: UInt64, _ position: Int, _ decision: Decision, at milliseconds: UInt64
     ) {
+        if case .renewed(let timeout, _) = decision {
+            shortestTimeout.note(timeout, at: milliseconds)
+        }
         guard let place = place(of: number) else { return }
         beats[place].unsettled -= 1
-        change(&beats[place].response.sessions[position])
+        let session = beats[place].response.sessions[position].sessionID
+        switch decision {
+        case .renewed(let timeout, let view):
+            var life = Latchd_V1_SessionLife.alive(session, timeout: timeout)
+            if let view { life.show(view, index: view.index) }
+            beats[place].response.sessions[position] = life
+        case .lost:
+            beats[place].response.sessions[position].state = .lost
+        case .unknown:
+            break
+        }
     }
 
     /// The patience with this beat is over: what is not decided stays in jeopardy.

@@ -91,13 +91,13 @@ final class KeepAliveStream: @unchecked Sendable {
 
     fileprivate func settle(_ number: UInt64, _ position: Int, _ result: NodeResult) {
         guard call.isOpen else { return }
-        if case .renewed(true, let timeout, _) = result {
-            _ = beats.renewed(number, position, timeout: timeout, at: milliseconds)
-        }
-        beats.settle(number, position) { life in
-            if case .renewed(true, _, let view?) = result { life.show(view, index: view.index) }
-            if case .renewed(false, _, _) = result { life.state = .lost }
-        }
+        let decision: KeepAliveBeats.Decision =
+            switch result {
+            case .renewed(true, let timeout, let view): .renewed(timeout: timeout, view)
+            case .renewed(false, _, _): .lost
+            default: .unknown  // default: refusals, and what is no answer to a renewal
+            }
+        beats.settle(number, position, decision, at: milliseconds)
         answer()
     }
 
