@@ -12,7 +12,9 @@ struct ClusterOptions: ParsableArguments {
             valueName: "host:port,…"))
     var endpoints: String?
 
-    @Option(help: ArgumentHelp("How long to try, over all nodes together.", valueName: "duration"))
+    @Option(
+        help: ArgumentHelp("How long to try, over all nodes together.", valueName: "duration"),
+        transform: TimeSpan.parse)
     var timeout: TimeSpan = TimeSpan(.seconds(5))
 
     mutating func validate() throws {
@@ -95,22 +97,30 @@ struct ParticipantOptions: ParsableArguments {
 }
 
 /// A span of time with its unit: `250ms`, `10s`, `5m`, `2h`.
-struct TimeSpan: ExpressibleByArgument, CustomStringConvertible {
+struct TimeSpan: CustomStringConvertible {
     let duration: Duration
 
     init(_ duration: Duration) {
         self.duration = duration
     }
 
-    init?(argument: String) {
-        let digits = argument.prefix { $0.isASCII && $0.isNumber }
-        guard let count = Int64(digits), count <= 1_000_000_000 else { return nil }
-        switch argument.dropFirst(digits.count) {
-        case "ms": duration = .milliseconds(count)
-        case "s": duration = .seconds(count)
-        case "m": duration = .seconds(count * 60)
-        case "h": duration = .seconds(count * 3_600)
-        default: return nil
+    /// The value of an option; throws `ValidationError`, which says how to write one.
+    @Sendable static func parse(_ text: String) throws -> TimeSpan {
+        let digits = text.prefix { $0.isASCII && $0.isNumber }
+        guard let count = Int64(digits) else {
+            throw ValidationError("Write a number and its unit, as in 250ms, 10s, 5m or 2h.")
+        }
+        guard count <= 1_000_000_000 else { throw ValidationError("That is too long.") }
+        switch text.dropFirst(digits.count) {
+        case "ms": return TimeSpan(.milliseconds(count))
+        case "s": return TimeSpan(.seconds(count))
+        case "m": return TimeSpan(.seconds(count * 60))
+        case "h": return TimeSpan(.seconds(count * 3_600))
+        case "":
+            throw ValidationError(
+                "The unit is missing: \(count)ms, \(count)s, \(count)m or \(count)h?")
+        default:  // default: open set (words)
+            throw ValidationError("The unit is ms, s, m or h, as in 250ms, 10s, 5m or 2h.")
         }
     }
 
@@ -118,8 +128,6 @@ struct TimeSpan: ExpressibleByArgument, CustomStringConvertible {
         let count = milliseconds(duration)
         return count % 1_000 == 0 ? "\(count / 1_000)s" : "\(count)ms"
     }
-
-    var defaultValueDescription: String { description }
 }
 
 /// A failure in words, one line a node, and what to do.

@@ -28,7 +28,8 @@ struct Hold: AsyncParsableCommand {
     @Option(
         help: ArgumentHelp(
             "How long the session outlives its last keep-alive, 10ms to 24h.",
-            valueName: "duration"))
+            valueName: "duration"),
+        transform: TimeSpan.parse)
     var ttl: TimeSpan = TimeSpan(.seconds(10))
 
     @Option(

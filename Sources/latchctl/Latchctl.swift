@@ -27,6 +27,31 @@ struct Latchctl: AsyncParsableCommand {
         ])
 }
 
+extension Latchctl {
+    /// What is wrong with the first word: no verb, or an option of one. In more words than the
+    /// "unexpected argument" that it is to the parser, and nil if that one is to judge.
+    static func objection(to arguments: [String]) -> String? {
+        guard let first = arguments.first else { return nil }
+        let verbs = configuration.subcommands.map { type in
+            type.configuration.commandName ?? "\(type)".lowercased()
+        }
+        guard first.hasPrefix("-") else {
+            guard !(verbs + ["help"]).contains(first) else { return nil }
+            let alike = verbs.filter { $0.hasPrefix(first.prefix(2)) }
+            let guess = alike.isEmpty ? "" : " Did you mean \(alike.joined(separator: " or "))?"
+            return """
+                there is no verb \(printable(first)).\(guess)
+                The verbs: \(verbs.joined(separator: ", ")). latchctl --help tells what they do.
+                """
+        }
+        let verb = arguments.dropFirst().first(where: verbs.contains)
+        guard let verb, !["-h", "--help", "--help-hidden", "--version"].contains(first),
+            !first.hasPrefix("---")
+        else { return nil }
+        return "options stand after the verb: latchctl \(verb) \(printable(first)) …"
+    }
+}
+
 /// The version of the program, equal to that of latchd.
 let latchctlVersion = "0.1.0-dev"
 

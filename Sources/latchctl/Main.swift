@@ -9,7 +9,12 @@ enum Main {
         switch CommandLine.arguments.dropFirst().first {
         case GuardProcess.mode: GuardProcess.main()
         case Trampoline.mode: Trampoline.main()
-        default: runCommand()  // default: open set (words)
+        default:  // default: open set (words)
+            if let objection = Latchctl.objection(to: Array(CommandLine.arguments.dropFirst())) {
+                Console.complain("latchctl: \(objection)")
+                exit(ExitCode.validationFailure.rawValue)
+            }
+            runCommand()
         }
     }
 

@@ -139,6 +139,13 @@ struct Server: Service {
                     "entries": "\(opened.recovered.entries.count)",
                     "snapshot": "\(opened.recovered.snapshot?.lastIncludedIndex ?? .zero)",
                 ])
+            if bootstrap, opened.recovered.currentTerm > .zero {
+                logger.warning(
+                    """
+                    --bootstrap did nothing: there is data. Take it out of the command: a node that \
+                    is started with it after its data was lost votes as if it had never voted
+                    """)
+            }
             return opened
         } catch {
             throw StartFailure(ExitStatus(error), "\(error)")

@@ -126,15 +126,15 @@ struct ArgumentTests {
             ("10s", Duration.seconds(10)), ("250ms", .milliseconds(250)), ("5m", .seconds(300)),
             ("24h", .seconds(86_400)),
         ])
-    func durations(text: String, duration: Duration) {
-        #expect(TimeSpan(argument: text)?.duration == duration)
+    func durations(text: String, duration: Duration) throws {
+        #expect(try TimeSpan.parse(text).duration == duration)
     }
 
     @Test(
         "anything else is no duration",
         arguments: ["", "10", "s", "-1s", "1.5s", "10 s", "10d", "99999999999999999999s"])
     func noDurations(text: String) {
-        #expect(TimeSpan(argument: text) == nil)
+        #expect(throws: ValidationError.self) { try TimeSpan.parse(text) }
     }
 
     @Test("the option wins over the environment, which wins over the default")

@@ -56,6 +56,54 @@ struct HelpTests {
         #expect(throws: (any Error).self) { try ParticipantOptions.parse(["--participant", ""]) }
     }
 
+    @Test("a first word that is no verb is told as such, with the verbs that are like it")
+    func firstWord() throws {
+        let mistyped = try #require(Latchctl.objection(to: ["stat", "--json"]))
+        #expect(mistyped.hasPrefix("there is no verb stat. Did you mean status?"))
+        for verb in ["run", "hold", "config"] { #expect(mistyped.contains(verb)) }
+        #expect(Latchctl.objection(to: ["xyz"])?.contains("Did you mean") == false)
+        #expect(
+            Latchctl.objection(to: ["--endpoints", "10.0.0.1:7401", "get", "a"])
+                == "options stand after the verb: latchctl get --endpoints …")
+    }
+
+    @Test(
+        "what the parser understands, it is left to judge",
+        arguments: [
+            [], ["--help"], ["-h", "run"], ["--help", "run"], ["--version"], ["help", "run"],
+            ["--generate-completion-script", "bash"], ["---completion", "get", "--", "name"],
+            ["get", "--nonsense"], ["--nonsense"],
+        ])
+    func firstWordOfTheParser(words: [String]) {
+        #expect(Latchctl.objection(to: words) == nil)
+    }
+
+    @Test("every verb is a first word")
+    func firstWords() {
+        for verb in Verb.all where !verb.words.dropFirst().isEmpty {
+            #expect(Latchctl.objection(to: Array(verb.words.dropFirst())) == nil, "\(verb.name)")
+        }
+    }
+
+    @Test("a span of time without its unit, or with a wrong one, is told how to write it")
+    func spans() throws {
+        func objection(_ text: String) -> String {
+            do {
+                _ = try Latchctl.parseAsRoot(["hold", "a", "--ttl", text])
+                return ""
+            } catch {
+                return Latchctl.message(for: error)
+            }
+        }
+        #expect(objection("5").contains("The unit is missing: 5ms, 5s, 5m or 5h?"))
+        #expect(objection("5 parsecs").contains("The unit is ms, s, m or h"))
+        #expect(objection("soon").contains("Write a number and its unit"))
+        #expect(objection("1.5s").contains("The unit is ms, s, m or h"))
+        #expect(objection("99999999999s").contains("too long"))
+        #expect(objection("25h").contains("between 10ms and 24h, not 90000s"))
+        #expect(objection("24h").isEmpty)
+    }
+
     @Test("what is published has at most 1024 bytes")
     func published() throws {
         let longest = String(repeating: "ü", count: 512)

@@ -8,9 +8,9 @@ struct Doctor: AsyncParsableCommand {
         abstract: "Measures disk, nodes and writes, and says what they mean for a TTL.",
         discussion: """
             Measures how long each node takes to answer (Status, without a leader), how long a write takes (opening \
-            and closing a session of the latch "latchctl-doctor"), and with --directory how long the disk takes to \
-            make 4 KiB durable: run it on the machine of a node, in its data directory. Then it tells how near \
-            renewals come to being late, and how long a takeover takes at most.
+            and closing a session of the latch "latchctl-doctor", which it deletes afterwards), and with --directory \
+            how long the disk takes to make 4 KiB durable: run it on the machine of a node, in its data directory. \
+            Then it tells how near renewals come to being late, and how long a takeover takes at most.
 
             Examples:
               latchctl doctor
@@ -22,7 +22,8 @@ struct Doctor: AsyncParsableCommand {
 
     @OptionGroup var cluster: ClusterOptions
 
-    @Option(help: ArgumentHelp("The TTL to judge.", valueName: "duration"))
+    @Option(
+        help: ArgumentHelp("The TTL to judge.", valueName: "duration"), transform: TimeSpan.parse)
     var ttl: TimeSpan = TimeSpan(.seconds(10))
 
     @Option(
@@ -100,14 +101,24 @@ struct Doctor: AsyncParsableCommand {
 
     private func measureWrites(_ cluster: LatchCluster) async throws -> [Duration] {
         var spans: [Duration] = []
-        let name = "latchctl-doctor"
         for _ in 0..<max(5, samples / 5) {
-            let hold = try await cluster.hold(name, ttl: .seconds(10))
+            let hold = try await cluster.hold(Self.latchName, ttl: .seconds(10))
             let start = ContinuousClock.now
             try await hold.leave()
             spans.append(ContinuousClock.now - start)
         }
+        await deleteLatch(of: cluster)
         return spans
+    }
+
+    private static let latchName = "latchctl-doctor"
+
+    /// The list is to show what users have made. If that fails, nothing is wrong with what was
+    /// measured; and the latch stays while another doctor uses it, which then deletes it.
+    private func deleteLatch(of cluster: LatchCluster) async {
+        guard let latch = try? await cluster.latch(Self.latchName), latch.participants.isEmpty
+        else { return }
+        try? await cluster.delete(Self.latchName)
     }
 }
 

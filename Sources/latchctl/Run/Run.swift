@@ -45,19 +45,22 @@ struct Run: AsyncParsableCommand {
 
     @Option(
         help: ArgumentHelp(
-            "How long the session outlives its last renewal, 200ms to 24h.", valueName: "duration"))
+            "How long the session outlives its last renewal, 200ms to 24h.", valueName: "duration"),
+        transform: TimeSpan.parse)
     var ttl: TimeSpan = TimeSpan(.seconds(10))
 
     @Option(
         help: ArgumentHelp(
             "Between SIGTERM and SIGKILL when the latch is lost. Default: a quarter of the TTL, at most 10s.",
-            valueName: "duration"))
+            valueName: "duration"),
+        transform: TimeSpan.parse)
     var killGrace: TimeSpan?
 
     @Option(
         help: ArgumentHelp(
             "How long to wait for the latch, and for the cluster to answer. Default: for ever; 5s for the cluster.",
-            valueName: "duration"))
+            valueName: "duration"),
+        transform: TimeSpan.parse)
     var wait: TimeSpan?
 
     @Flag(

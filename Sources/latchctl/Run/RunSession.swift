@@ -260,7 +260,10 @@ final class RunSession {
         case .busy(let holder): say("held by \(holder.map(printable) ?? "somebody else")")
         case .notInTime: say("not got in time")
         case .interrupted(let number): say("ended by signal \(number)")
-        case .refused(let reason, _): Console.mention(reason + suffix)
+        case .refused(let reason, _):
+            // The reason has several lines, and ends with what to do.
+            Console.mention(reason)
+            if let next { say(next) }
         case .failed(let reason): Console.mention("latchctl: \(reason)")
         }
     }
