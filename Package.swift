@@ -152,18 +152,20 @@ let package = Package(
             name: "FaultyDisk",
             dependencies: ["RaftCore", "RaftStorage", product("GRDBSQLite", "GRDB.swift")],
             path: "Tests/FaultyDisk", swiftSettings: strict),
+        .target(name: "LocalMachine", path: "Tests/LocalMachine", swiftSettings: strict),
         .target(
             name: "ClusterHarness",
             dependencies: [
-                "SeededRandom", "LatchClient", "LatchAPI", grpcCore, grpcTransport, nioCore,
+                "LocalMachine", "SeededRandom", "LatchClient", "LatchAPI", grpcCore, grpcTransport,
+                nioCore,
                 nioPosix, protobuf,
             ],
             path: "Tests/ClusterHarness", swiftSettings: strict),
         .target(
             name: "Chaos",
             dependencies: [
-                "ClusterHarness", "HistoryChecker", "SeededRandom", "LatchAPI", "LatchClient",
-                grpcCore, grpcTransport, nioCore, nioPosix, protobuf,
+                "ClusterHarness", "LocalMachine", "HistoryChecker", "SeededRandom", "LatchAPI",
+                "LatchClient", grpcCore, grpcTransport, nioCore, nioPosix, protobuf,
             ],
             path: "Tests/Chaos/Kit", swiftSettings: strict),
         .executableTarget(
@@ -199,7 +201,9 @@ let package = Package(
         .testTarget(
             name: "PeerTransportTests",
             dependencies: [
-                "PeerTransport", "RaftCore", "BinaryCoding", "SeededRandom", nioCore, nioPosix,
+                "PeerTransport", "RaftCore", "BinaryCoding", "SeededRandom", "LocalMachine",
+                nioCore,
+                nioPosix,
             ],
             swiftSettings: strict),
         .testTarget(
@@ -237,12 +241,15 @@ let package = Package(
             name: "StatusSiteTests",
             dependencies: [
                 "StatusSite", "LatchNode", "LatchMachine", "PeerTransport", "RaftCore",
-                "RaftStorage", nioCore, nioPosix, logging, product("Yams", "Yams"),
+                "RaftStorage", "LocalMachine", nioCore, nioPosix, logging,
+                product("Yams", "Yams"),
             ],
             swiftSettings: strict),
         .testTarget(
             name: "LatchctlTests",
-            dependencies: ["latchctl", "LatchClient", "LatchAPI", protobuf, arguments],
+            dependencies: [
+                "latchctl", "LatchClient", "LatchAPI", "LocalMachine", protobuf, arguments,
+            ],
             swiftSettings: strict),
         .testTarget(
             name: "LatchClientTests",
@@ -255,13 +262,15 @@ let package = Package(
             name: "LatchdTests",
             dependencies: [
                 "latchd", "LatchNode", "PeerTransport", "RaftCore", "RaftStorage", "SeededRandom",
-                arguments, logging, nioCore, nioPosix,
+                "LocalMachine", arguments, logging, nioCore, nioPosix,
             ],
             swiftSettings: strict),
         .testTarget(
             name: "ClusterTests",
             dependencies: [
-                "ClusterHarness", "Chaos", "SeededRandom", "LatchClient", "LatchAPI", grpcCore,
+                "ClusterHarness", "Chaos", "LocalMachine", "SeededRandom", "LatchClient",
+                "LatchAPI",
+                grpcCore,
                 grpcTransport, protobuf, arguments, logging,
                 product("ServiceLifecycle", "swift-service-lifecycle"),
                 // They are run, not imported.
@@ -270,7 +279,9 @@ let package = Package(
             swiftSettings: strict),
         .testTarget(
             name: "ChaosTests",
-            dependencies: ["Chaos", "ClusterHarness", "HistoryChecker", nioCore, nioPosix],
+            dependencies: [
+                "Chaos", "ClusterHarness", "LocalMachine", "HistoryChecker", nioCore, nioPosix,
+            ],
             swiftSettings: strict),
         .testTarget(name: "StructureTests", swiftSettings: strict),
     ]

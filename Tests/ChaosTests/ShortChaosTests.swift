@@ -2,13 +2,14 @@ import Chaos
 import ClusterHarness
 import Foundation
 import HistoryChecker
+import LocalMachine
 import Testing
 
 /// `LATCH_SEED` makes the same faults again; a failed run's history and timeline are kept in
 /// `LATCH_CHAOS_KEEP`, or in a temporary folder that the failure names.
 @Suite("Real nodes under faults, in short", .serialized)
 struct ShortChaosTests {
-    private let latchd = TestCluster.binaries.appendingPathComponent("latchd")
+    private let latchd = BuiltPrograms.latchd
     private let seed =
         ProcessInfo.processInfo.environment["LATCH_SEED"].flatMap { UInt64($0) }
         ?? UInt64.random(in: 0..<1_000_000)

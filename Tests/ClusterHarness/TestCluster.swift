@@ -2,6 +2,7 @@ package import Foundation
 import GRPCCore
 import GRPCNIOTransportHTTP2Posix
 package import LatchAPI
+import LocalMachine
 
 /// Real `latchd` processes on 127.0.0.1 with free ports and data in a temporary folder.
 ///
@@ -21,7 +22,7 @@ package actor TestCluster {
             "latchd-test-\(UUID().uuidString)")
         try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
         ids = Array(1...size)
-        let ports = try await FreePorts.take(2 * size)
+        let ports = FreePorts.take(2 * size)
         peerPorts = Dictionary(uniqueKeysWithValues: zip(ids, ports[..<size]))
         clientPorts = Dictionary(uniqueKeysWithValues: zip(ids, ports[size...]))
         self.extraConfiguration = extraConfiguration
@@ -58,30 +59,13 @@ package actor TestCluster {
         return cluster
     }
 
-    /// The folder of the built `latchd` and `latchctl`: `LATCHD_BIN`, or where this test binary was
-    /// built.
-    package static let binaries: URL = {
-        if let folder = ProcessInfo.processInfo.environment["LATCHD_BIN"] {
-            return URL(fileURLWithPath: folder)
-        }
-        let own = URL(fileURLWithPath: CommandLine.arguments[0]).resolvingSymlinksInPath()
-        var folder = own.deletingLastPathComponent()
-        while folder.path != "/",
-            !FileManager.default.isExecutableFile(
-                atPath: folder.appendingPathComponent("latchd").path)
-        {
-            folder.deleteLastPathComponent()
-        }
-        return folder
-    }()
-
     /// Writes the node's file and starts its process; with `--bootstrap` while it has no data.
     package func start(_ id: Int, arguments: [String] = []) throws {
         let file = configurationFile(of: id)
         try configuration(of: id).write(to: file, atomically: true, encoding: .utf8)
         let isFirst = hasData.insert(id).inserted
         processes[id] = try NodeProcess(
-            binary: Self.binaries.appendingPathComponent("latchd"),
+            binary: BuiltPrograms.latchd,
             arguments: ["--config", file.path] + (isFirst ? ["--bootstrap"] : []) + arguments,
             log: folder.appendingPathComponent("node\(id).log"))
     }

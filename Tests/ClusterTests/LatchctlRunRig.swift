@@ -1,6 +1,7 @@
 import Chaos
 import ClusterHarness
 import Foundation
+import LocalMachine
 
 @testable import latchctl
 
@@ -98,7 +99,7 @@ final class RunRig: Sendable {
     func start(_ arguments: [String], endpoints: [String]? = nil) throws -> NodeProcess {
         let endpoints = (endpoints ?? cluster.endpoints).joined(separator: ",")
         return try NodeProcess(
-            binary: TestCluster.binaries.appendingPathComponent("latchctl"),
+            binary: BuiltPrograms.latchctl,
             arguments: ["run", "--endpoints", endpoints] + arguments,
             log: folder.appendingPathComponent("latchctl-\(UUID().uuidString).log"))
     }

@@ -1,5 +1,6 @@
 import ClusterHarness
 import Foundation
+import LocalMachine
 import Testing
 
 @testable import latchctl
@@ -154,7 +155,7 @@ extension FailoverTests {
         @Test("children that latchctl did not start are told of, and stay")
         func foreignChildren() async throws {
             try await withRig { rig in
-                let latchctl = TestCluster.binaries.appendingPathComponent("latchctl").path
+                let latchctl = BuiltPrograms.latchctl.path
                 let process = try NodeProcess(
                     binary: URL(fileURLWithPath: "/bin/sh"),
                     arguments: [
@@ -177,7 +178,7 @@ extension FailoverTests {
             after preparation: String, redirection: String = "", _ arguments: [String],
             in rig: RunRig
         ) async throws -> (code: Int32, text: String) {
-            let latchctl = TestCluster.binaries.appendingPathComponent("latchctl").path
+            let latchctl = BuiltPrograms.latchctl.path
             let process = try NodeProcess(
                 binary: URL(fileURLWithPath: "/bin/sh"),
                 arguments: [

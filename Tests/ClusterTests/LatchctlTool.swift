@@ -1,5 +1,6 @@
 import ClusterHarness
 import Foundation
+import LocalMachine
 
 /// `latchctl` with the endpoints of a cluster.
 struct Tool {
@@ -17,7 +18,7 @@ struct Tool {
             arguments.contains("--endpoints") || endpoints.isEmpty
             ? [] : ["--endpoints", endpoints.joined(separator: ",")]
         return try NodeProcess(
-            binary: TestCluster.binaries.appendingPathComponent("latchctl"),
+            binary: BuiltPrograms.latchctl,
             arguments: arguments + named + rest,
             log: cluster.folder.appendingPathComponent("latchctl-\(UUID().uuidString).log"))
     }

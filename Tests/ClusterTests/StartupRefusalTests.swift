@@ -1,5 +1,6 @@
 import ClusterHarness
 import Foundation
+import LocalMachine
 import Testing
 
 extension FailoverTests {
@@ -105,7 +106,7 @@ extension FailoverTests {
                 // Another directory, the running node's ports: first the peer's, then the client's.
                 let elsewhere = text.replacingOccurrences(of: "/data1", with: "/data-other")
                 try await refuse(cluster, elsewhere, 69, ["peer port"], ["--bootstrap"])
-                let port = try await FreePorts.take(1)[0]
+                let port = FreePorts.takeOne()
                 let otherPeer = elsewhere + "listen: {peer: \"127.0.0.1:\(port)\"}\n"
                 try await refuse(cluster, otherPeer, 69, ["client port"])
 
@@ -133,7 +134,7 @@ extension FailoverTests {
             try text.write(to: file, atomically: true, encoding: .utf8)
             let log = cluster.folder.appendingPathComponent("other-\(UUID().uuidString).log")
             let process = try NodeProcess(
-                binary: TestCluster.binaries.appendingPathComponent("latchd"),
+                binary: BuiltPrograms.latchd,
                 arguments: ["--config", file.path] + arguments, log: log)
             let status = try await eventually("the exit of latchd") { process.exitCode }
             #expect(status == code, "\(process.output)")

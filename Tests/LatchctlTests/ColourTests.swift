@@ -1,4 +1,5 @@
 import Foundation
+import LocalMachine
 import Testing
 
 @testable import latchctl
@@ -16,20 +17,20 @@ struct ColourTests {
 
     @Test("a terminal gets them; a pipe, NO_COLOR and --json do not")
     func process() throws {
-        let latchctl = try #require(Program.latchctl)
         // Nothing listens there.
         let status = ["status", "--endpoints", "127.0.0.1:1", "--timeout", "1s"]
         let terminal = ["TERM": "xterm"]
-        let coloured = try Program.runOnTerminal(latchctl, status, environment: terminal)
+        let coloured = try Program.runOnTerminal(
+            BuiltPrograms.latchctl, status, environment: terminal)
         #expect(coloured.contains("\u{1B}[31mNO NODE ANSWERED"), "\(coloured)")
         #expect(coloured.contains("\u{1B}[31mUNREACHABLE"), "\(coloured)")
         let plain = try Program.runOnTerminal(
-            latchctl, status, environment: terminal.merging(["NO_COLOR": "1"]) { $1 })
+            BuiltPrograms.latchctl, status, environment: terminal.merging(["NO_COLOR": "1"]) { $1 })
         #expect(plain.contains("NO NODE ANSWERED") && !plain.contains("\u{1B}"), "\(plain)")
         let json = try Program.runOnTerminal(
-            latchctl, status + ["--json"], environment: terminal)
+            BuiltPrograms.latchctl, status + ["--json"], environment: terminal)
         #expect(json.contains("unreachable") && !json.contains("\u{1B}"), "\(json)")
-        let file = try Program.run(latchctl, status, environment: terminal)
+        let file = try Program.run(BuiltPrograms.latchctl, status, environment: terminal)
         #expect(file.code == 2)
         #expect(file.text.contains("NO NODE ANSWERED") && !file.text.contains("\u{1B}"))
     }

@@ -1,4 +1,5 @@
 import Foundation
+import LocalMachine
 import Testing
 
 @testable import latchctl
@@ -7,7 +8,7 @@ import Testing
 @Suite("A guard as a process", .timeLimit(.minutes(1)))
 struct GuardProcessTests {
     /// The latchctl that was built beside these tests.
-    private static let program = Program.latchctl?.path ?? "/latchctl was not built"
+    private static let program = BuiltPrograms.latchctl.path
 
     /// A folder with a file that every process of a command keeps locked until it is dead.
     private struct Place {
@@ -141,9 +142,13 @@ struct GuardProcessTests {
     func ignoredChildren() async throws {
         try await withPlace { place in
             let wrapper = place.path("wrapper")
-            try "#!/bin/sh\nexec env --ignore-signal=CHLD '\(Self.program)' \"$@\"\n"
-                .write(toFile: wrapper, atomically: true, encoding: .utf8)
-            try #require(chmod(wrapper, 0o755) == 0)
+            // Written by another process: one that a test starts while this one writes would have
+            // the file open, too, and a file that is open for writing is not executed.
+            let text = "#!/bin/sh\nexec env --ignore-signal=CHLD '\(Self.program)' \"$@\"\n"
+            let written = try Program.run(
+                URL(fileURLWithPath: "/bin/sh"),
+                ["-c", "cat > \"$0\" && chmod 755 \"$0\"", wrapper], input: text)
+            try #require(written.code == 0, "\(written.text)")
             let link = try start(
                 "grep SigIgn /proc/$$/status > \"$1/ignored\"; exit 5", at: place,
                 timing: Self.timing, lasting: .seconds(10), program: wrapper)

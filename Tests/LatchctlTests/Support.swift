@@ -38,21 +38,6 @@ enum Repository {
 
 /// Programs as a person runs them.
 enum Program {
-    /// The built `latchctl`: beside the folder in which this test binary was built.
-    static var latchctl: URL? {
-        var folder = URL(fileURLWithPath: CommandLine.arguments[0]).resolvingSymlinksInPath()
-        while folder.path != "/" {
-            folder.deleteLastPathComponent()
-            let file = folder.appendingPathComponent("latchctl")
-            if FileManager.default.isExecutableFile(atPath: file.path),
-                (try? file.resourceValues(forKeys: [.isRegularFileKey]))?.isRegularFile == true
-            {
-                return file
-            }
-        }
-        return nil
-    }
-
     /// The first program of one of these names in PATH.
     static func find(_ names: String...) -> URL? {
         let folders = ProcessInfo.processInfo.environment["PATH", default: ""].split(separator: ":")

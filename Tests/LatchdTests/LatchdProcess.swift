@@ -1,6 +1,5 @@
 import Foundation
-import NIOCore
-import NIOPosix
+import LocalMachine
 import Testing
 
 /// The built `latchd` as a process: a new cluster of one in a temporary folder.
@@ -17,7 +16,7 @@ final class LatchdProcess: Sendable {
             "latchd-test-\(UUID().uuidString)")
         try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
         let configuration = folder.appendingPathComponent("node.yaml")
-        let (peer, client, status) = try (Self.freePort(), Self.freePort(), Self.freePort())
+        let (peer, client, status) = (FreePorts.takeOne(), FreePorts.takeOne(), FreePorts.takeOne())
         statusPort = status
         try """
         cluster: test
@@ -31,8 +30,7 @@ final class LatchdProcess: Sendable {
         log = folder.appendingPathComponent("log")
         try Data().write(to: log)
         let output = try FileHandle(forWritingTo: log)
-        let binary: URL = try #require(Self.binary)
-        process.executableURL = binary
+        process.executableURL = BuiltPrograms.latchd
         process.arguments = ["--config", configuration.path, "--bootstrap"]
         process.standardOutput = output
         process.standardError = output
@@ -43,30 +41,6 @@ final class LatchdProcess: Sendable {
     }
 
     deinit { try? FileManager.default.removeItem(at: folder) }
-
-    /// A port that nobody listens on at the moment.
-    private static func freePort() throws -> Int {
-        let channel = try ServerBootstrap(group: MultiThreadedEventLoopGroup.singleton)
-            .bind(host: "127.0.0.1", port: 0).wait()
-        let port = try #require(channel.localAddress?.port)
-        try channel.close().wait()
-        return port
-    }
-
-    /// Beside the folder in which this test binary was built.
-    private static var binary: URL? {
-        var folder = URL(fileURLWithPath: CommandLine.arguments[0]).resolvingSymlinksInPath()
-        while folder.path != "/" {
-            folder.deleteLastPathComponent()
-            let file = folder.appendingPathComponent("latchd")
-            if FileManager.default.isExecutableFile(atPath: file.path),
-                (try? file.resourceValues(forKeys: [.isRegularFileKey]))?.isRegularFile == true
-            {
-                return file
-            }
-        }
-        return nil
-    }
 
     var output: String { (try? String(contentsOf: log, encoding: .utf8)) ?? "" }
 

@@ -1,3 +1,4 @@
+import LocalMachine
 import NIOCore
 import PeerTransport
 import RaftCore
@@ -8,7 +9,7 @@ struct FlowTests {
     @Test("a peer that does not read costs a bounded queue; then the newest heartbeat wins (N9)")
     func stoppedReader() async throws {
         let frozen = try await FrozenPeer.start(readsOn: false)
-        let port = try await freePort()
+        let port = FreePorts.takeOne()
         let one = configuration(
             1, port: 0, peers: [(2, frozen.port), (3, port)], linkTimeout: 60_000
         ) { $0.maximumQueuedBytesPerPeer = 256 << 10 }
@@ -109,7 +110,7 @@ struct FlowTests {
 
     @Test("nothing is queued for a peer without a link, nor for one that is no member")
     func noLink() async throws {
-        let port = try await freePort()
+        let port = FreePorts.takeOne()
         try await withNodes([configuration(1, port: 0, peers: [(2, port)])]) { nodes in
             for server in [ServerID(2), ServerID(9)] {
                 let queued = try await nodes[0].send(

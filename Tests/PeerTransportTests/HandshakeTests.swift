@@ -1,4 +1,5 @@
 import BinaryCoding
+import LocalMachine
 import NIOCore
 import PeerTransport
 import RaftCore
@@ -87,7 +88,7 @@ struct HandshakeTests {
 
     @Test("the dialler reports a refusal once, keeps trying, and is let in when the cause is gone")
     func dialler() async throws {
-        let ports = (try await freePort(), try await freePort())
+        let ports = (FreePorts.takeOne(), FreePorts.takeOne())
         let one = configuration(1, port: ports.0, peers: [(2, ports.1)]) {
             $0.reconnectDelayMilliseconds = 5...20
         }
@@ -112,7 +113,7 @@ struct HandshakeTests {
 
     @Test("another server at a peer's address is refused on identity (N19)")
     func impostor() async throws {
-        let port = try await freePort()
+        let port = FreePorts.takeOne()
         let three = configuration(3, port: port, peers: [(1, 1)])
         try await withNodes([three]) { _ in
             try await withNodes([configuration(1, port: 0, peers: [(2, port)])]) { nodes in
@@ -180,7 +181,7 @@ func withOne(
     configure: (inout PeerTransport.Configuration) -> Void = { _ in },
     _ body: (TestNode, _ port: Int) async throws -> Void
 ) async throws {
-    var one = configuration(1, port: 0, peers: [(2, try await freePort())])
+    var one = configuration(1, port: 0, peers: [(2, FreePorts.takeOne())])
     configure(&one)
     try await withNodes([one]) { nodes in
         let port = try await nodes[0].onLoop { $0.boundPort }

@@ -1,3 +1,4 @@
+import LocalMachine
 import NIOCore
 import NIOPosix
 import PeerTransport
@@ -50,7 +51,7 @@ struct LinkTests {
 
     @Test("a peer that has never been up is not reported unreachable")
     func neverUp() async throws {
-        let port = try await freePort()
+        let port = FreePorts.takeOne()
         try await withNodes([configuration(1, port: 0, peers: [(2, port)])]) { nodes in
             await nothingMayHappen(for: .milliseconds(200))
             #expect(nodes[0].events == [])
@@ -59,7 +60,7 @@ struct LinkTests {
 
     @Test("links come back after the peer restarts")
     func restart() async throws {
-        let ports = (try await freePort(), try await freePort())
+        let ports = (FreePorts.takeOne(), FreePorts.takeOne())
         let first = configuration(1, port: ports.0, peers: [(2, ports.1)])
         let second = configuration(2, port: ports.1, peers: [(1, ports.0)])
         try await withNodes([first]) { nodes in
@@ -132,7 +133,7 @@ struct LinkTests {
 
     @Test("two nodes with different link timeouts keep their links")
     func differentTimeouts() async throws {
-        let ports = (try await freePort(), try await freePort())
+        let ports = (FreePorts.takeOne(), FreePorts.takeOne())
         let one = configuration(1, port: ports.0, peers: [(2, ports.1)], linkTimeout: 8_000)
         let two = configuration(2, port: ports.1, peers: [(1, ports.0)], linkTimeout: 400)
         try await withNodes([one, two]) { nodes in

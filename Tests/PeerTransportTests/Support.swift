@@ -1,3 +1,4 @@
+import LocalMachine
 import NIOCore
 import NIOPosix
 import PeerTransport
@@ -20,15 +21,6 @@ func eventually(
 /// Gives something that must not happen the time to happen.
 func nothingMayHappen(for time: Duration) async {
     _ = await eventually(within: time) { false }
-}
-
-/// Takes a free port of the loopback address. It is free again when this returns.
-func freePort() async throws -> Int {
-    let channel = try await ServerBootstrap(group: MultiThreadedEventLoopGroup.singleton)
-        .bind(host: "127.0.0.1", port: 0).get()
-    let port = channel.localAddress?.port ?? 0
-    try await channel.close()
-    return port
 }
 
 /// One transport on a loop of its own, and everything that it reported.
@@ -128,7 +120,7 @@ func withPair(
     configure: (inout PeerTransport.Configuration) -> Void = { _ in },
     _ body: (TestNode, TestNode) async throws -> Void
 ) async throws {
-    let ports = (try await freePort(), try await freePort())
+    let ports = (FreePorts.takeOne(), FreePorts.takeOne())
     var one = configuration(1, port: ports.0, peers: [(2, ports.1)], linkTimeout: linkTimeout)
     var two = configuration(2, port: ports.1, peers: [(1, ports.0)], linkTimeout: linkTimeout)
     configure(&one)

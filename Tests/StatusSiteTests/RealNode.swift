@@ -1,6 +1,7 @@
 import Foundation
 import LatchMachine
 import LatchNode
+import LocalMachine
 import Logging
 import NIOCore
 import NIOPosix
@@ -21,24 +22,12 @@ final class RealNode: Sendable {
 
     /// Starts `count` nodes of one cluster; ports are free ones.
     static func start(_ count: Int) async throws -> [RealNode] {
-        let ports = try await freePorts(count)
+        let ports = FreePorts.take(count)
         var nodes: [RealNode] = []
         for position in 0..<count {
             nodes.append(try await RealNode(position, ports))
         }
         return nodes
-    }
-
-    private static func freePorts(_ count: Int) async throws -> [Int] {
-        var channels: [any Channel] = []
-        for _ in 0..<count {
-            channels.append(
-                try await ServerBootstrap(group: MultiThreadedEventLoopGroup.singleton)
-                    .bind(host: "127.0.0.1", port: 0).get())
-        }
-        let ports = channels.compactMap { $0.localAddress?.port }
-        for channel in channels { try await channel.close().get() }
-        return ports
     }
 
     private init(_ position: Int, _ ports: [Int]) async throws {

@@ -1,5 +1,6 @@
 import ClusterHarness
 package import Foundation
+import LocalMachine
 
 /// Real `latchd`s whose links, peers' and clients', go through a ``FaultNet``.
 package actor ChaosCluster {
@@ -49,7 +50,7 @@ package actor ChaosCluster {
         ids = Array(1...settings.size)
         let compiled = Shim.compile(in: folder)
         shim = compiled?.isLoaded(by: binary) == true ? compiled : nil
-        let ports = try await FreePorts.take(2 * settings.size)
+        let ports = FreePorts.take(2 * settings.size)
         for (position, id) in ids.enumerated() {
             let (peer, client) = (ports[2 * position], ports[2 * position + 1])
             ownPeers[id] = peer
