@@ -157,8 +157,7 @@ let package = Package(
             name: "ClusterHarness",
             dependencies: [
                 "LocalMachine", "SeededRandom", "LatchClient", "LatchAPI", grpcCore, grpcTransport,
-                nioCore,
-                nioPosix, protobuf,
+                protobuf,
             ],
             path: "Tests/ClusterHarness", swiftSettings: strict),
         .target(
@@ -241,8 +240,7 @@ let package = Package(
             name: "StatusSiteTests",
             dependencies: [
                 "StatusSite", "LatchNode", "LatchMachine", "PeerTransport", "RaftCore",
-                "RaftStorage", "LocalMachine", nioCore, nioPosix, logging,
-                product("Yams", "Yams"),
+                "RaftStorage", "LocalMachine", nioCore, nioPosix, logging, product("Yams", "Yams"),
             ],
             swiftSettings: strict),
         .testTarget(
@@ -269,9 +267,7 @@ let package = Package(
             name: "ClusterTests",
             dependencies: [
                 "ClusterHarness", "Chaos", "LocalMachine", "SeededRandom", "LatchClient",
-                "LatchAPI",
-                grpcCore,
-                grpcTransport, protobuf, arguments, logging,
+                "LatchAPI", grpcCore, grpcTransport, protobuf, arguments, logging,
                 product("ServiceLifecycle", "swift-service-lifecycle"),
                 // They are run, not imported.
                 "latchd", "latchctl",

@@ -80,7 +80,7 @@ extension Call {
     private func noteTaken(_ count: Int) {
         guard count > 0, let connection else { return }
         connection.queuedBytes &-= count
-        takenBytes &+= count
+        connection.takenBytes &+= count
         connection.earnIdleFrames()
         guard isOpen else { return }
         let half = connection.settings.maximumBufferedBytesPerCall / 2
@@ -100,15 +100,10 @@ extension Call {
         goOn()
     }
 
-    /// One sweep: whether the client leaves the answer lying although only it can move the call:
-    /// the call is finished, or holds messages of the client's until their answers have room.
-    func isAbandonedByReader(_ liveness: Liveness) -> Bool {
-        let isUpToReader = !isOpen || (awaitsReader && !reader.isEmpty)
-        guard isUpToReader, bufferedBytes > 0 else {
-            readerPace.stop()
-            return false
-        }
-        return readerPace.isAbandoned(taken: takenBytes, waiting: bufferedBytes, liveness)
+    /// Whether only the client can move the call, by reading: it is finished, or holds messages of
+    /// the client's until their answers have room.
+    var isUpToReader: Bool {
+        bufferedBytes > 0 && (!isOpen || (awaitsReader && !reader.isEmpty))
     }
 
     /// Drops what is not yet sent; only for a stream that will be reset.

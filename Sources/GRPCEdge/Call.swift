@@ -77,9 +77,6 @@ package final class Call: @unchecked Sendable {
     var isAnswered = false
     var isDeferred = false
     var wasOverHalf = false
-    /// Bytes of answers that HTTP/2 has taken, that is, the client had room for.
-    var takenBytes = 0
-    var readerPace = ReaderPace()
     /// Set by `finish`.
     var ending = Ending.none
     var expiry: NIOScheduledCallback?

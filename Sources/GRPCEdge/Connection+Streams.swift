@@ -121,16 +121,20 @@ extension Connection {
     }
 
     /// Ends calls that have waited too long for their client: to send the rest of a request
-    /// message, or to read what is left of the answer.
+    /// message, or to read what is left of the answer. What is read of any call counts: HTTP/2
+    /// sends one answer after the other.
     func endOverdueCalls() {
+        var waiting = 0
         forEachCall { call in
             if call.isRequestOverdue(liveness) {
                 call.interrupt(
                     with: GRPCStatus(.deadlineExceeded, "the request did not arrive in time"))
-            } else if call.isAbandonedByReader(liveness) {
-                dropSlowReader(call)
+            } else if call.isUpToReader {
+                waiting += call.bufferedBytes
             }
         }
+        guard readerPace.isAbandoned(taken: takenBytes, waiting: waiting, liveness) else { return }
+        forEachCall { if $0.isUpToReader { dropSlowReader($0) } }
     }
 
     // MARK: - Frames without work

@@ -24,6 +24,8 @@ final class Connection: @unchecked Sendable {
 
     /// Bytes that the calls have queued and HTTP/2 has not taken.
     var queuedBytes = 0
+    /// Bytes of answers that HTTP/2 has taken: the client had room for them.
+    var takenBytes = 0
     /// The call whose request lies, uncopied, in the buffer that is being read.
     unowned(unsafe) var borrower: Call?
     // The streams, see Connection+Streams.swift.
@@ -36,6 +38,7 @@ final class Connection: @unchecked Sendable {
 
     // Life and death, see Connection+Lifetime.swift.
     var liveness: Liveness
+    var readerPace = ReaderPace()
     var idleFrames: Int
     /// How many more streams the client may reset before it gets some back.
     var resets: Int
@@ -71,10 +74,11 @@ final class Connection: @unchecked Sendable {
             || queuedBytes &+ count <= settings.maximumBufferedBytesPerConnection
     }
 
-    /// Resets a call that queued too much.
+    /// Resets a call whose client does not read what is queued.
     func dropSlowReader(_ call: Call) {
         session?.resetSlowReader(call.streamID)
         call.cancel()
+        call.discardQueue()
         setNeedsFlush()
     }
 

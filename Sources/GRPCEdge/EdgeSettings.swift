@@ -34,8 +34,8 @@ package struct EdgeSettings: Sendable {
     /// A connection that has not finished TLS and the HTTP/2 preface by then is closed.
     package var handshakeTimeoutMilliseconds: Int
     /// A request whose headers are incomplete by then closes its connection; one whose single
-    /// message is incomplete by then is answered DEADLINE_EXCEEDED. A call that only waits for its
-    /// client to read is reset when the client has not taken half of the answers by then.
+    /// message is incomplete by then is answered DEADLINE_EXCEEDED. Calls that only wait for their
+    /// client to read are reset when it has not taken half of the answers by then.
     package var requestTimeoutMilliseconds: Int
     /// TLS, with "h2" among its application protocols; nil for plain TCP.
     package var tls: NIOSSLContext?

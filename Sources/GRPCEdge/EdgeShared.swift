@@ -7,7 +7,7 @@ final class EdgeShared: Sendable {
     let events: EventGate
     private let connections = Atomic<Int>(0)
     /// The known addresses that have connections.
-    private let addresses = Mutex<[String: ClientAddress]>([:])
+    private let addresses = Mutex<[String: (address: ClientAddress, connections: Int)]>([:])
     private let requestBytes = Atomic<Int>(0)
 
     init(methods: [Method], settings: EdgeSettings, events: EventGate) {
@@ -28,11 +28,10 @@ final class EdgeShared: Sendable {
         guard let ip else { return ClientAddress(nil) }
         let limit = settings.connectionsPerAddress
         let admitted = addresses.withLock { addresses -> ClientAddress? in
-            let address = addresses[ip] ?? ClientAddress(ip)
-            guard address.connections < limit else { return nil }
-            address.connections += 1
-            addresses[ip] = address
-            return address
+            let known = addresses[ip] ?? (ClientAddress(ip), 0)
+            guard known.connections < limit else { return nil }
+            addresses[ip] = (known.address, known.connections + 1)
+            return known.address
         }
         if let admitted { return admitted }
         connections.subtract(1, ordering: .relaxed)
@@ -44,8 +43,8 @@ final class EdgeShared: Sendable {
         connections.subtract(1, ordering: .relaxed)
         guard let ip = address.ip else { return }
         addresses.withLock { addresses in
-            address.connections -= 1
-            if address.connections == 0 { addresses[ip] = nil }
+            let rest = (addresses[ip]?.connections ?? 1) - 1
+            addresses[ip] = rest > 0 ? (address, rest) : nil
         }
     }
 
@@ -68,12 +67,10 @@ final class EdgeShared: Sendable {
     }
 }
 
-/// What the connections from one IP address hold together: no address alone keeps the others out.
-final class ClientAddress: @unchecked Sendable {
+/// One IP address, and what its connections hold together: no address alone keeps the others out.
+final class ClientAddress: Sendable {
     /// Nil when it is not known: such a connection is an address of its own, whose share is all.
     let ip: String?
-    /// Open connections; touched only under the lock of `EdgeShared.addresses`.
-    fileprivate var connections = 0
     /// Bytes of incomplete requests.
     fileprivate let requestBytes = Atomic<Int>(0)
 

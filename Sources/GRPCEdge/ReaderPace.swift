@@ -1,6 +1,6 @@
-/// Whether a client reads the answers of a call that cannot end, or go on, before it does.
+/// Whether a client reads the answers of calls that only it can move.
 ///
-/// In the time of a request it has to take at least half of what waited for it at the beginning:
+/// In the time of a request it has to take as much as half of what waited for it at the beginning:
 /// who takes a byte now and then to keep megabytes alive has a few of those times, not for ever.
 struct ReaderPace {
     private var period: Period?
@@ -13,18 +13,19 @@ struct ReaderPace {
         let beganInSweep: Int
     }
 
-    /// The call does not depend on its client now.
-    mutating func stop() { period = nil }
-
-    /// Whether the client has given the call up. Asked in each sweep while the call depends on it:
-    /// `taken` are the bytes of all answers it has taken so far, `waiting` those it has not.
+    /// Whether the client has given the calls up. Asked in each sweep: `taken` are the bytes of all
+    /// answers it has taken so far, `waiting` those of answers that only it can move.
     mutating func isAbandoned(taken: Int, waiting: Int, _ liveness: Liveness) -> Bool {
+        guard waiting > 0 else {
+            period = nil
+            return false
+        }
         guard let period, taken &- period.taken < (period.waiting &+ 1) / 2 else {
             period = Period(taken: taken, waiting: waiting, beganInSweep: liveness.sweeps)
             return false
         }
         guard liveness.isOverdue(period.beganInSweep) else { return false }
-        stop()
+        self.period = nil
         return true
     }
 }

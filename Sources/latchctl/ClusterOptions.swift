@@ -13,7 +13,8 @@ struct ClusterOptions: ParsableArguments {
     var endpoints: String?
 
     @Option(
-        help: ArgumentHelp("How long to try, over all nodes together.", valueName: "duration"),
+        help: ArgumentHelp(
+            "How long to try, over all nodes together. Default: 5s.", valueName: "duration"),
         transform: TimeSpan.parse)
     var timeout: TimeSpan = TimeSpan(.seconds(5))
 
@@ -107,10 +108,12 @@ struct TimeSpan: CustomStringConvertible {
     /// The value of an option; throws `ValidationError`, which says how to write one.
     @Sendable static func parse(_ text: String) throws -> TimeSpan {
         let digits = text.prefix { $0.isASCII && $0.isNumber }
-        guard let count = Int64(digits) else {
+        guard !digits.isEmpty else {
             throw ValidationError("Write a number and its unit, as in 250ms, 10s, 5m or 2h.")
         }
-        guard count <= 1_000_000_000 else { throw ValidationError("That is too long.") }
+        guard let count = Int64(digits), count <= 1_000_000_000 else {
+            throw ValidationError("That is too long.")
+        }
         switch text.dropFirst(digits.count) {
         case "ms": return TimeSpan(.milliseconds(count))
         case "s": return TimeSpan(.seconds(count))

@@ -27,7 +27,7 @@ struct Hold: AsyncParsableCommand {
 
     @Option(
         help: ArgumentHelp(
-            "How long the session outlives its last keep-alive, 10ms to 24h.",
+            "How long the session outlives its last keep-alive, 10ms to 24h. Default: 10s.",
             valueName: "duration"),
         transform: TimeSpan.parse)
     var ttl: TimeSpan = TimeSpan(.seconds(10))

@@ -37,10 +37,10 @@ extension Latchctl {
         }
         guard first.hasPrefix("-") else {
             guard !(verbs + ["help"]).contains(first) else { return nil }
-            let alike = verbs.filter { $0.hasPrefix(first.prefix(2)) }
+            let alike = first.isEmpty ? [] : verbs.filter { $0.hasPrefix(first.prefix(2)) }
             let guess = alike.isEmpty ? "" : " Did you mean \(alike.joined(separator: " or "))?"
             return """
-                there is no verb \(printable(first)).\(guess)
+                there is no verb "\(printable(first))".\(guess)
                 The verbs: \(verbs.joined(separator: ", ")). latchctl --help tells what they do.
                 """
         }

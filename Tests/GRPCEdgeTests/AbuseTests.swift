@@ -121,8 +121,9 @@ extension GRPCEdgeTests {
                 }
                 try eventually("each of the three is reset") {
                     peer.receive()
-                    return peer.frameTypes.filter { $0 == 3 }.count == 3
+                    return peer.resetCodes.count == 3
                 }
+                #expect(Set(peer.resetCodes) == [RawPeer.enhanceYourCalm])
                 // The connection itself goes on, and has room for small answers again.
                 let more = RawPeer.frame(8, flags: 0, stream: 0, [0, 1, 0, 0])
                 let answers = peer.frameTypes.filter { $0 == 0 }.count
@@ -151,8 +152,9 @@ extension GRPCEdgeTests {
                 peer.send(bytes)
                 try eventually("the call is reset") {
                     peer.receive()
-                    return peer.frameTypes.contains(3)
+                    return !peer.resetCodes.isEmpty
                 }
+                #expect(peer.resetCodes == [RawPeer.enhanceYourCalm])
                 #expect(test.service.cancelled == 1)
                 #expect(peer.goAwayCodes.isEmpty)
                 try test.expectServes()

@@ -150,7 +150,8 @@ import Testing
             #expect(!isAbandoned)
             _ = liveness.sweep()
         }
-        pace.stop()
+        isAbandoned = pace.isAbandoned(taken: 20_000, waiting: 0, liveness)
+        #expect(!isAbandoned)
         isAbandoned = pace.isAbandoned(taken: 20_000, waiting: 1000, liveness)
         #expect(!isAbandoned)
     }

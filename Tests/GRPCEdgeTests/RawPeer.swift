@@ -52,7 +52,14 @@ final class RawPeer {
         }
     }
 
-    /// GOAWAY's code for a peer that asks for too much (RFC 9113 §7).
+    /// The error codes of the RST_STREAM frames received so far (RFC 9113 §6.4).
+    var resetCodes: [UInt32] {
+        frames.filter { $0.type == 3 }.map { frame in
+            frame.payload.prefix(4).reduce(0) { $0 << 8 | UInt32($1) }
+        }
+    }
+
+    /// The code for a peer that asks for too much (RFC 9113 §7).
     static let enhanceYourCalm: UInt32 = 0xB
 
     private var frames: [(type: UInt8, payload: ArraySlice<UInt8>)] {

@@ -1,4 +1,5 @@
 import ArgumentParser
+import Foundation
 import Testing
 
 @testable import LatchClient
@@ -59,9 +60,11 @@ struct HelpTests {
     @Test("a first word that is no verb is told as such, with the verbs that are like it")
     func firstWord() throws {
         let mistyped = try #require(Latchctl.objection(to: ["stat", "--json"]))
-        #expect(mistyped.hasPrefix("there is no verb stat. Did you mean status?"))
+        #expect(mistyped.hasPrefix("there is no verb \"stat\". Did you mean status?"))
         for verb in ["run", "hold", "config"] { #expect(mistyped.contains(verb)) }
-        #expect(Latchctl.objection(to: ["xyz"])?.contains("Did you mean") == false)
+        for word in ["xyz", ""] {
+            #expect(Latchctl.objection(to: [word])?.contains("Did you mean") == false)
+        }
         #expect(
             Latchctl.objection(to: ["--endpoints", "10.0.0.1:7401", "get", "a"])
                 == "options stand after the verb: latchctl get --endpoints …")
@@ -102,6 +105,14 @@ struct HelpTests {
         #expect(objection("99999999999s").contains("too long"))
         #expect(objection("25h").contains("between 10ms and 24h, not 90000s"))
         #expect(objection("24h").isEmpty)
+        for verb in Verb.all where ["hold", "run", "doctor"].contains(verb.name) {
+            let help = Latchctl.helpMessage(for: verb.type, columns: 200)
+            let options = help.components(separatedBy: "\n  --")
+            for (option, span) in [("ttl", "10s"), ("timeout", "5s")] {
+                let text = options.first { $0.hasPrefix("\(option) <duration>") }
+                #expect(text?.contains("Default: \(span).") == true, "\(verb.name) \(option)")
+            }
+        }
     }
 
     @Test("what is published has at most 1024 bytes")

@@ -38,7 +38,8 @@ package enum FreePorts {
         let kind = SOCK_STREAM
         #endif
         let descriptor = socket(AF_INET, kind, 0)
-        guard descriptor >= 0 else { return true }
+        // Without descriptors nobody can tell; the server that wants the port will.
+        guard descriptor >= 0 else { return false }
         defer { close(descriptor) }
         var address = sockaddr_in()
         address.sin_family = sa_family_t(AF_INET)

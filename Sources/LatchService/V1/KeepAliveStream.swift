@@ -95,7 +95,9 @@ final class KeepAliveStream: @unchecked Sendable {
             switch result {
             case .renewed(true, let timeout, let view): .renewed(timeout: timeout, view)
             case .renewed(false, _, _): .lost
-            default: .unknown  // default: refusals, and what is no answer to a renewal
+            case .failed, .unknownSession, .answer, .latch, .view, .localView, .latches,
+                .primitives, .status:
+                .unknown
             }
         beats.settle(number, position, decision, at: milliseconds)
         answer()

@@ -45,7 +45,8 @@ struct Run: AsyncParsableCommand {
 
     @Option(
         help: ArgumentHelp(
-            "How long the session outlives its last renewal, 200ms to 24h.", valueName: "duration"),
+            "How long the session outlives its last renewal, 200ms to 24h. Default: 10s.",
+            valueName: "duration"),
         transform: TimeSpan.parse)
     var ttl: TimeSpan = TimeSpan(.seconds(10))
 

@@ -252,18 +252,18 @@ final class RunSession {
     // MARK: Words
 
     func tell(_ end: RunEnd, _ next: String?) {
-        let suffix = next.map { "; \($0)" } ?? ""
         switch end {
         case .ended(.exited): break
         case .ended(.signaled(let number)): say("the command was ended by signal \(number)")
-        case .lost(let reason): say("the latch was lost: \(reason)\(suffix)")
+        case .lost(let reason):
+            say("the latch was lost: \(reason)" + (next.map { "; \($0)" } ?? ""))
         case .busy(let holder): say("held by \(holder.map(printable) ?? "somebody else")")
         case .notInTime: say("not got in time")
         case .interrupted(let number): say("ended by signal \(number)")
         case .refused(let reason, _):
             // The reason has several lines, and ends with what to do.
             Console.mention(reason)
-            if let next { say(next) }
+            if let next { Console.mention("latchctl: \(next)") }
         case .failed(let reason): Console.mention("latchctl: \(reason)")
         }
     }
