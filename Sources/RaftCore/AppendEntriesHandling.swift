@@ -6,7 +6,7 @@ extension Raft {
     ) {
         if let refusal = refusalOfPrevious(append) {
             effects.decisions.append(.refusedAppend(from: leader, reason: refusal))
-            return replyMismatch(append, to: leader, into: &effects)
+            return replyMismatch(append, append.readRound, to: leader, into: &effects)
         }
         let lastNewIndex = append.prevLogIndex.advanced(by: append.entries.count)
         storeEntries(append, into: &effects)
@@ -18,13 +18,14 @@ extension Raft {
     }
 
     /// Step 1: "reply false if term < currentTerm". Our term in the reply makes the old leader step
-    /// down.
+    /// down. If it leads again, in our term, it takes the reply for one to itself, and counts its
+    /// rounds anew: the round of the past term must not confirm one of them (thesis §6.4).
     mutating func refuseStaleAppend(
         _ append: AppendEntries, of message: Message, into effects: inout Effects
     ) {
         effects.decisions.append(
             .refusedAppend(from: message.from, reason: .staleTerm(theirs: message.term)))
-        replyMismatch(append, to: message.from, into: &effects)
+        replyMismatch(append, 0, to: message.from, into: &effects)
     }
 
     /// Step 2: "reply false if log doesn't contain an entry at prevLogIndex whose term matches
@@ -89,7 +90,8 @@ extension Raft {
 
     /// §5.3: tells where the last match can lie at best, so that the leader skips whole terms.
     private mutating func replyMismatch(
-        _ append: AppendEntries, to leader: ServerID, into effects: inout Effects
+        _ append: AppendEntries, _ readRound: UInt64, to leader: ServerID,
+        into effects: inout Effects
     ) {
         let candidate = log.lastIndex(
             atOrBefore: min(append.prevLogIndex.previous(), log.lastIndex),
@@ -100,7 +102,7 @@ extension Raft {
             result: .mismatch(
                 rejectedPrevLogIndex: append.prevLogIndex, hintIndex: hint,
                 hintTerm: log.term(at: hint) ?? .zero),
-            readRound: append.readRound, awaitsCommit: awaitsCommit)
+            readRound: readRound, awaitsCommit: awaitsCommit)
         send(.appendEntriesReply(reply), to: leader, into: &effects)
     }
 }

@@ -59,6 +59,7 @@ package enum HistoryChecker {
         }
         var search = BlackBoxSearch(partition, budget, deadline: deadline)
         let result = search.run()
+        statistics.searchedPartitions += 1
         statistics.searchedNodes += search.visited
         switch result {
         case .explained: return doubt.map { .undecided($0) } ?? .explained

@@ -6,24 +6,60 @@ import LatchMachine
 extension History {
     private static let nanoseconds: UInt64 = 1_000_000
 
-    /// The linearizability of latches and sessions, from what clients were told alone.
+    /// Operations of one latch that the search takes. It needs exponential time at worst.
+    private static let searchedOperations = 300
+
+    /// The linearizability of latches and sessions, from what clients were told alone. Latches
+    /// that are too large for the search are replayed whole, and their beginnings are searched.
     ///
     /// - Parameter tolerance: milliseconds by which a fast clock may end a session early.
-    /// - Returns: false where it could not be decided within the budget.
-    func checkLinearizability(tolerance: UInt64) throws(Violation) -> Bool {
+    func checkLinearizability(tolerance: UInt64, _ marks: inout Marks) throws(Violation) {
         var budget = Budget.standard
         budget.expiryTolerance = tolerance * Self.nanoseconds
-        budget.searchedOperations = 48
+        budget.searchedOperations = Self.searchedOperations
         budget.searchBytes = 64 << 20
         budget.possibleStates = 500
         budget.explanationTries = 4_000
         budget.search = .seconds(1)
-        let verdict = HistoryChecker.check(forChecker, budget: budget)
-        if case .violation(let report) = verdict {
-            throw Violation("I18 linearizability", report.description)
+        let history = forChecker
+        let statistics = try Self.judge(history, budget, &marks)
+        marks.latches += statistics.partitions
+        marks.searchedLatches += statistics.searchedPartitions
+        guard statistics.searchedPartitions < statistics.partitions else { return }
+        let latches = Dictionary(grouping: history, by: \.call.latch)
+        for (_, operations) in latches.sorted(by: { $0.key < $1.key })
+        where operations.count > Self.searchedOperations {
+            let beginning = Self.beginning(of: operations)
+            marks.searchedBeginnings += try Self.judge(beginning, budget, &marks).searchedPartitions
         }
-        if case .linearizable = verdict { return true }
-        return false
+    }
+
+    private static func judge(
+        _ history: [ClientOperation], _ budget: Budget, _ marks: inout Marks
+    ) throws(Violation) -> Statistics {
+        switch HistoryChecker.check(history, budget: budget) {
+        case .violation(let report):
+            throw Violation("I18 linearizability", report.description)
+        case .linearizable(let statistics):
+            return statistics
+        case .undecided(_, let statistics):
+            marks.undecidedHistories += 1
+            return statistics
+        }
+    }
+
+    /// What had happened when the last of the first operations began: linearizability is closed
+    /// under prefixes. What had not returned by then may have taken effect or not.
+    private static func beginning(of operations: [ClientOperation]) -> [ClientOperation] {
+        let ordered = operations.sorted { ($0.invoked, $0.id) < ($1.invoked, $1.id) }
+        let end = ordered[searchedOperations - 1].invoked
+        return ordered.filter { $0.invoked < end }.compactMap { operation in
+            guard let returned = operation.returned, returned >= end else { return operation }
+            if case .frame = operation.call { return nil }
+            return ClientOperation(
+                id: operation.id, client: operation.client, invoked: operation.invoked,
+                returned: nil, call: operation.call, outcome: nil, index: nil)
+        }
     }
 
     /// Every operation as the checker takes it.

@@ -10,6 +10,11 @@ package struct Marks: Sendable {
     package var turns = 0
     package var commits = 0
     package var operations = 0
+    /// Latches in the clients' histories; those that the checker searched whole; and those of
+    /// which it searched the beginning.
+    package var latches = 0
+    package var searchedLatches = 0
+    package var searchedBeginnings = 0
     /// Histories that the checker could not decide within its budget.
     package var undecidedHistories = 0
 
@@ -32,6 +37,9 @@ package struct Marks: Sendable {
         turns += other.turns
         commits += other.commits
         operations += other.operations
+        latches += other.latches
+        searchedLatches += other.searchedLatches
+        searchedBeginnings += other.searchedBeginnings
         undecidedHistories += other.undecidedHistories
     }
 

@@ -102,6 +102,24 @@ extension Simulation {
         }
     }
 
+    /// A leader's message reaches a server with the round that it is to echo.
+    func noteRound(_ message: Message, at process: SimulatedProcess) {
+        guard case .appendEntries(let append) = message.body else { return }
+        let heard = process.heardRounds[message.term] ?? 0
+        process.heardRounds[message.term] = max(heard, append.readRound)
+    }
+
+    /// C16: a reply confirms a round only of the term that it states. A leader counts its rounds
+    /// anew in each term; the number of another one would confirm what nobody was asked.
+    func checkEcho(_ message: Message, of process: SimulatedProcess) throws(Violation) {
+        guard case .appendEntriesReply(let reply) = message.body, reply.readRound > 0 else { return }
+        let heard = process.heardRounds[message.term] ?? 0
+        try require(
+            reply.readRound <= heard, "C16 read without a round",
+            "\(process.id) confirms round \(reply.readRound) of term \(message.term), in which it "
+                + "was asked for \(heard)")
+    }
+
     /// A frame reaches the leader of its own term: it may confirm a round.
     func noteConfirmation(_ message: Message, at process: SimulatedProcess) {
         guard case .appendEntriesReply(let reply) = message.body, message.term == process.ledTerm

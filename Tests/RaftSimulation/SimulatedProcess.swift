@@ -30,8 +30,10 @@ final class SimulatedProcess: @unchecked Sendable {
     /// It has stopped itself: whatever leaves it now breaks a promise.
     var isHalted = false
     var isSlow = false
-    /// The disk operation at which the process dies, counted from now; nil for none.
-    var crashAfterOperations: Int?
+    /// Of this life.
+    var maximumPendingCalls = 0
+    /// What is to happen at a disk operation to come; nil for nothing.
+    var diskFault: DiskFault?
     var startedAt: UInt64 = 0
     var lastPersistID = PersistID(0)
     /// The last index whose apply was looked at.
@@ -55,7 +57,16 @@ final class SimulatedProcess: @unchecked Sendable {
     /// The last term in which a process of this life led.
     var ledTerm = Term.zero
     var readRounds = ReadRounds()
+    /// The newest ReadIndex round that a leader's message brought to this process, by term.
+    var heardRounds: [Term: UInt64] = [:]
     var handedCalls = HandedCalls()
+
+    struct DiskFault {
+        /// The operation fails; otherwise the process dies just before or after it.
+        let isFailure: Bool
+        /// Operations until then.
+        var operationsLeft: Int
+    }
 
     init(position: Int, count: Int) {
         heard = Array(repeating: 0, count: count)
@@ -79,10 +90,11 @@ final class SimulatedProcess: @unchecked Sendable {
         isRetiring = false
         isHalted = false
         isBatchOpen = false
-        crashAfterOperations = nil
+        diskFault = nil
         lastPersistID = PersistID(0)
         for position in heard.indices { heard[position] = 0 }
         readRounds = ReadRounds()
+        heardRounds = [:]
         handedCalls = HandedCalls()
         sinks = []
         isRestoring = false

@@ -31,7 +31,7 @@ extension Simulation {
         judgement.healedAt = now
         for process in processes {
             process.isSlow = false
-            process.crashAfterOperations = nil
+            process.diskFault = nil
             resume(process)
             start(process)
         }
@@ -49,7 +49,7 @@ extension Simulation {
         let elapsed = now - judgement.healedAt
         guard let leader = processes.first(where: { $0.node?.raft.isReadyToServe == true }) else {
             try require(
-                elapsed < 20 * timeout, "I20 liveness",
+                elapsed < 10 * timeout, "I20 liveness",
                 "no leader \(elapsed) ms after the last fault: " + summaries)
             judgement.ledSince = nil
             return

@@ -8,15 +8,15 @@ import RaftCore
 
 extension Simulation {
     private enum Fault: CaseIterable {
-        case crash, crashAll, crashAtDisk, pause, partition, flap, slowDisk, falseEvidence, retire
+        case crash, crashAll, crashAtDisk, failDisk, pause, partition, flap, slowDisk, falseEvidence, retire
         case isolate, strand, hold
 
         /// It heals or cuts links, and so would end an isolation early.
         var isOfLinks: Bool {
             switch self {
             case .partition, .flap, .isolate, .strand: true
-            case .crash, .crashAll, .crashAtDisk, .pause, .slowDisk, .falseEvidence, .retire,
-                .hold:
+            case .crash, .crashAll, .crashAtDisk, .failDisk, .pause, .slowDisk, .falseEvidence,
+                .retire, .hold:
                 false
             }
         }
@@ -27,6 +27,7 @@ extension Simulation {
         case .crash: options.nemesis.crash
         case .crashAll: options.nemesis.crashAll
         case .crashAtDisk: options.nemesis.crashAtDisk
+        case .failDisk: options.nemesis.failDisk
         case .pause: options.nemesis.pause
         case .partition: options.nemesis.partition
         case .flap: options.nemesis.flap
@@ -58,7 +59,9 @@ extension Simulation {
         case .crashAll:
             mark(.crashedAll)
             for process in processes { crash(process, survivors: nil) }
-        case .crashAtDisk: victim().crashAfterOperations = generator.below(6)
+        case .crashAtDisk, .failDisk:
+            victim().diskFault = SimulatedProcess.DiskFault(
+                isFailure: fault == .failDisk, operationsLeft: generator.below(6))
         case .pause: pause(victim())
         case .partition: partition(for: generator.draw(from: 50...1_500))
         case .flap: flap()

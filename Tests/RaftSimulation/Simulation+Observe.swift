@@ -36,6 +36,7 @@ extension Simulation {
             UInt64(effects.decisions.count), UInt64(effects.sendNow.count))
         for decision in effects.decisions { note(decision, of: process, node) }
         check { () throws(Violation) in
+            try require(!process.isHalted, "D1 disk", "\(process.id) goes on after its halt")
             try observer.noteStep(process.position, raft)
             try require(
                 effects.persist != nil || effects.sendAfterPersist.isEmpty,
@@ -68,7 +69,25 @@ extension Simulation {
                     "\(process.id): \(broken.joined(separator: ", "))")
             }
             node.raft.checkInvariants()
+            check { () throws(Violation) in try checkBounds(node.status, of: process) }
         }
+    }
+
+    /// I19: what clients can make a node keep. Reads are counted apart from calls; for each call
+    /// that is held the node asks again and again for the gap to be closed, until one such call of
+    /// its own is decided; and openings of streams that are under way count as calls.
+    private func checkBounds(
+        _ status: NodeStatus, of process: SimulatedProcess
+    ) throws(Violation) {
+        let calls = process.maximumPendingCalls
+        let asked = 1 + options.requestTimeoutMilliseconds / options.gapTimeoutMilliseconds
+        try require(
+            status.pendingCalls <= calls * (2 + Int(asked)), "I19 bounds",
+            "\(process.id) keeps \(status.pendingCalls) calls and reads for a limit of \(calls)")
+        let streams = options.maximumSubscribers
+        try require(
+            status.subscribers <= streams + calls, "I19 bounds",
+            "\(process.id) serves \(status.subscribers) streams, at most \(streams)")
     }
 
     private func noteApplied(
@@ -215,13 +234,13 @@ extension Simulation {
     }
 
     func diskOperation(of process: SimulatedProcess) -> SimulatedStore.Operation {
-        guard let left = process.crashAfterOperations, !areFaultsOver else { return .works }
-        guard left <= 0 else {
-            process.crashAfterOperations = left - 1
+        guard let fault = process.diskFault, !areFaultsOver else { return .works }
+        guard fault.operationsLeft <= 0 else {
+            process.diskFault?.operationsLeft -= 1
             return .works
         }
-        process.crashAfterOperations = nil
-        if options.nemesis.failDisk > 0, generator.happens(permille: 400) { return .fails }
+        process.diskFault = nil
+        if fault.isFailure { return .fails }
         return generator.happens(permille: 500) ? .crashesBefore : .crashesAfter
     }
 
@@ -233,6 +252,7 @@ extension Simulation {
                 !process.isHalted, "I10 durable before send", "\(process.id) speaks after its halt")
             guard case .raft(let message) = frame else { return }
             try process.disk.checkPromise(Envelope(to: server, message: message), log: nil)
+            try checkEcho(message, of: process)
         }
         trace.fold(3, UInt64(process.position), UInt64(server.rawValue))
         trace.note("\(process.id) → \(server): \(frame.summary)")
@@ -267,6 +287,7 @@ extension Simulation {
                 if message.term == process.node?.raft.currentTerm {
                     process.heard[Int(sender.rawValue) - 1] = now
                 }
+                noteRound(message, at: process)
                 noteConfirmation(message, at: process)
                 check { () throws(Violation) in try checkLateReply(message, to: process) }
             }

@@ -68,6 +68,9 @@ struct Main {
                 + "\(summary.marks.commits) commits, \(summary.marks.operations) operations, "
                 + "\(summary.marks.undecidedHistories) undecided histories, "
                 + "traces \(String(summary.hash, radix: 16))")
+        print(
+            "\(summary.marks.latches) latches, \(summary.marks.searchedLatches) searched whole, of "
+                + "\(summary.marks.searchedBeginnings) the beginning")
         tell(summary.marks, seeds: summary.seeds)
         guard let failure = summary.failures.first else { return 0 }
         print(wishes.isQuiet ? "\(failure.violation)" : "\(failure.shrunk())")

@@ -95,6 +95,25 @@ struct ReadIndexTests {
         #expect(reply.readRound == 9)
     }
 
+    /// A leader that steps down and leads again counts its rounds from 1, in the term that such a
+    /// refusal states: with the round of the past term in it, the refusal would confirm a read that
+    /// nobody was asked about. Simulated seed 11000254081 read what was over that way.
+    @Test("the refusal of a past term's message confirms no round of the term that it states")
+    func roundOfPastTerm() throws {
+        var server = try TestServer.follower()
+        server.receive(.appendEntries(.heartbeat(after: 0, term: 0)), term: 2)
+        let late = AppendEntries(
+            prevLogIndex: .zero, prevLogTerm: .zero, entries: [], leaderCommit: .zero, readRound: 9)
+        let effects = server.receive(.appendEntries(late), term: 1)
+        let message = try #require(effects.sendNow.first?.message)
+        #expect(message.term == Term(2))
+        guard case .appendEntriesReply(let reply) = message.body else {
+            Issue.record("no reply")
+            return
+        }
+        #expect(reply.readRound == 0)
+    }
+
     @Test("a single server answers as soon as it has committed in its term")
     func singleServer() throws {
         var server = try TestServer(size: 1)
