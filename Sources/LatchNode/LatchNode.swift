@@ -209,8 +209,10 @@ package final class LatchNode: @unchecked Sendable {
     func turn() {
         guard isRunning else { return }
         let began = loop.now
-        let now = Instant(began)
         let contents = inbox.drain()
+        // Read after all that came in: a keep-alive counts from its arrival or later, never from
+        // before it was sent, or its session would end before its TTL is over (I16).
+        let now = now
         if let failure = contents.storageFailure { return halt(.storage(failure)) }
         takeCompletions(contents, at: now)
         takePeers(at: now)

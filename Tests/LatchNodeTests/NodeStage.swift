@@ -58,17 +58,26 @@ extension PrimitiveName {
     static let other = PrimitiveName(namespace: "app", name: "other")
 }
 
+/// Why a node halted.
+final class Halts: @unchecked Sendable {
+    private(set) var reasons: [String] = []
+    func note(_ reason: LatchNode.HaltReason) { reasons.append("\(reason)") }
+}
+
 /// One node on a virtual loop: the only member of its cluster, or member 1 of `members`, whose
 /// peers are played by the test.
 struct NodeStage {
-    let loop = EmbeddedEventLoop()
+    let loop: EmbeddedEventLoop
     let disk = InstantDisk()
     let node: LatchNode
+    let halts = Halts()
 
     init(
         members count: UInt16 = 1, recovered: PersistentState = PersistentState(),
-        _ change: (inout NodeSettings) -> Void = { _ in }
+        mayHalt: Bool = false, _ change: (inout NodeSettings) -> Void = { _ in },
+        running nodeLoop: ((EmbeddedEventLoop) -> any EventLoop)? = nil
     ) throws {
+        loop = EmbeddedEventLoop()
         let members = (1...count).map { number in
             Member(
                 id: ServerID(number), peerHost: "a", peerPort: 1, clientHost: "a", clientPort: 2)
@@ -76,9 +85,14 @@ struct NodeStage {
         var settings = NodeSettings(server: ServerID(1), members: members)
         change(&settings)
         node = try LatchNode(
-            settings: settings, disk: disk, recovered: recovered, loop: loop, seed: 1,
+            settings: settings, disk: disk, recovered: recovered,
+            loop: nodeLoop?(loop) ?? loop, seed: 1,
             logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() },
-            encodeSnapshot: { _ in }, onHalt: { Issue.record("halted: \($0)") },
+            encodeSnapshot: { _ in },
+            onHalt: { [halts] reason in
+                halts.note(reason)
+                if !mayHalt { Issue.record("halted: \(reason)") }
+            },
             links: { _ in NoLinks() })
     }
 
