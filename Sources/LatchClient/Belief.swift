@@ -62,6 +62,8 @@ package struct Belief: Sendable {
     /// The newest news, by the index that they show.
     private var news: News?
     private var newsIndex: UInt64 = 0
+    /// The newest index at which a beat showed that nothing is held.
+    private var emptyIndex: UInt64 = 0
     private var toldPosition: Int?
     private var isInJeopardy = false
     /// When the token that ended last ended.
@@ -93,6 +95,7 @@ package struct Belief: Sendable {
             news = .holding(token: holding.token, term: holding.term)
             return []
         }
+        emptyIndex = holding.index
         guard case .holding(let token, _) = news else { return [] }
         // The place that it has now may come with news of an index before this one.
         news = nil
@@ -104,6 +107,8 @@ package struct Belief: Sendable {
     package mutating func take(_ news: News, index: UInt64, at now: Instant) -> [Change] {
         let changes = advance(to: now)
         guard index >= newsIndex || isFinal(news) else { return changes }
+        // A grant of before is over again. The place in the queue of then may still be the one.
+        if case .holding = news, index <= emptyIndex { return changes }
         newsIndex = max(newsIndex, index)
         self.news = news
         return changes + advance(to: now)

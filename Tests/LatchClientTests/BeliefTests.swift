@@ -191,6 +191,20 @@ struct BeliefHoldingTests {
         #expect(belief.take(.holding(token: 8, term: 1), index: 8, at: at(1_210)) == [])
     }
 
+    @Test("a grant that comes late, after a beat that shows nothing held since, never begins")
+    func grantOfBefore() {
+        var belief = makeBelief()
+        _ = belief.take(.queued(position: 1), index: 50, at: at(10))
+        // It was granted at index 80; an operator handed the latch on at 90.
+        #expect(belief.take(alive, holding(0, 100), sentAt: at(20), at: at(30)) == [])
+        #expect(belief.take(.holding(token: 8, term: 1), index: 80, at: at(40)) == [])
+        #expect(belief.held == nil)
+        #expect(belief.take(.queued(position: 2), index: 90, at: at(50)) == [.queued(position: 2)])
+        #expect(
+            belief.take(.holding(token: 12, term: 3), index: 101, at: at(60))
+                == [.began(token: 12, term: 3)])
+    }
+
     @Test("after it was given up, no beat brings a token back")
     func yielded() {
         var belief = makeBelief()
