@@ -58,8 +58,8 @@ struct AtomixRequest {
         }
     }
 
-    /// The session timeout in milliseconds: the default where there is none (S3), refused outside
-    /// its range (A3).
+    /// The session timeout in milliseconds, rounded up: the default where there is none (S3),
+    /// refused outside its range (A3).
     static func timeoutMilliseconds(
         _ timeout: Google_Protobuf_Duration, isPresent: Bool
     ) throws(Problem) -> UInt64 {
@@ -70,7 +70,7 @@ struct AtomixRequest {
             (0...Int64(most / 1_000)).contains(timeout.seconds)
             && (0..<1_000_000_000).contains(timeout.nanos)
         let milliseconds =
-            isSane ? UInt64(timeout.seconds) * 1_000 + UInt64(timeout.nanos) / 1_000_000 : 0
+            isSane ? UInt64(timeout.seconds) * 1_000 + (UInt64(timeout.nanos) + 999_999) / 1_000_000 : 0
         guard isSane, (least...most).contains(milliseconds) else {
             throw .refused(
                 Failure(
