@@ -215,8 +215,8 @@ let package = Package(
             name: "FuzzCorpusTests",
             dependencies: [
                 "BinaryCoding", "RaftCore", "LatchMachine", "RaftStorage", "PeerTransport",
-                "GRPCEdge", "LatchAPI", "LatchService", "latchd", nioCore, protobuf,
-                product("NIOEmbedded", "swift-nio"),
+                "LatchNode", "GRPCEdge", "LatchAPI", "LatchService", "latchd", nioCore, protobuf,
+                logging, product("NIOEmbedded", "swift-nio"),
             ],
             swiftSettings: strict),
         .testTarget(

@@ -73,7 +73,7 @@ let package = Package(
                 "BinaryCoding", "RaftCore", "LatchMachine", "RaftStorage", "PeerTransport",
                 nioCore, nioPosix, logging, deque, heap,
             ],
-            swiftSettings: strict),
+            swiftSettings: watched),
         .target(
             name: "LatchAPI", dependencies: [protobuf], exclude: ["Protos"],
             swiftSettings: watched),
@@ -92,7 +92,8 @@ let package = Package(
             name: "FuzzEntries",
             dependencies: [
                 "BinaryCoding", "RaftCore", "LatchMachine", "RaftStorage", "PeerTransport",
-                "GRPCEdge", "LatchAPI", "LatchService", "latchd", nioCore, nioEmbedded, protobuf,
+                "LatchNode", "GRPCEdge", "LatchAPI", "LatchService", "latchd", nioCore, nioEmbedded,
+                protobuf, logging,
             ],
             swiftSettings: watched),
         .target(name: "CFuzzer"),

@@ -5,11 +5,13 @@ import SwiftProtobuf
 @testable import LatchService
 
 /// Input: the number of a request message, and the message. What is accepted means the same after
-/// it was encoded again, and passes or fails the service's own checks without a trap.
+/// it was encoded again, and passes or fails the service's own checks without a trap. The numbers
+/// of ``ServiceCall`` make a whole call of it.
 func fuzzClientRequest(_ input: [UInt8]) throws(FuzzFinding) {
     var reader = InputReader(input)
     let number = reader.byte()
     let bytes = reader.remaining()
+    if let call = ServiceCall(rawValue: number) { return try call.run(bytes) }
     FuzzWork.countRequests()
     switch number % 12 {
     case 0:
@@ -43,7 +45,8 @@ func fuzzClientRequest(_ input: [UInt8]) throws(FuzzFinding) {
     }
 }
 
-private func message<Request: SwiftProtobuf.Message & Equatable>(
+/// The message; nil if it is none.
+func message<Request: SwiftProtobuf.Message & Equatable>(
     _ type: Request.Type, _ bytes: [UInt8]
 ) throws(FuzzFinding) -> Request? {
     guard let request = try? Request(serializedBytes: bytes) else { return nil }
@@ -140,5 +143,5 @@ let clientRequestSeeds: [[UInt8]] = {
     ]
     return messages.enumerated().map { number, message in
         [UInt8(number)] + ((try? message.serializedBytes()) ?? [])
-    }
+    } + ServiceCall.seeds
 }()
