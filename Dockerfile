@@ -32,7 +32,7 @@ VOLUME /var/lib/latchd
 EXPOSE 7301 7401 7501
 # SIGTERM hands leadership over and exits within five seconds.
 STOPSIGNAL SIGTERM
-# Healthy: a majority follows a leader, as this node sees it. It asks nobody but the own node; a port
+# Healthy: a majority follows a leader, as the nodes say that this one names; a port
 # other than 7401 needs a health check of its own.
 HEALTHCHECK --interval=5s --timeout=5s --start-period=15s --retries=3 \
     CMD ["/usr/local/bin/latchctl", "status", "--endpoints", "127.0.0.1:7401", "--timeout", "2s"]

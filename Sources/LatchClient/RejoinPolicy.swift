@@ -6,8 +6,8 @@ public struct RejoinPolicy: Sendable, Hashable {
     public var initialPause: Duration = .milliseconds(100)
     /// The longest pause. Who kept its place that long begins again with ``initialPause``.
     public var maximumPause: Duration = .seconds(10)
-    /// The shortest pause after an eviction: an operator who takes a participant out wants it to be
-    /// out for a while.
+    /// From half of it on lasts the pause after an eviction: an operator who takes a participant
+    /// out wants it to be out for a while.
     public var evictionPause: Duration = .seconds(5)
 
     /// The defaults.

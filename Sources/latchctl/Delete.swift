@@ -7,7 +7,7 @@ struct Delete: AsyncParsableCommand {
         abstract: "Deletes a latch, for example one with a misspelt name.",
         discussion: """
             A latch is kept for ever, also when nobody uses it. Deleting it ends all its sessions, \
-            those of watchers too; its term starts again at 0, its token never does. Whoever holds \
+            those of Atomix watchers too; its term starts again at 0, its token never does. Whoever holds \
             it learns so with the next keep-alive only, and somebody else can hold it before that: \
             so a latch with participants is not deleted without --force.
 

@@ -17,7 +17,8 @@ struct RunPartsTests {
             #expect(budget.life < budget.ttl)
         }
         let ten = RunBudget(ttl: .seconds(10))
-        #expect(ten.untilTerm == .milliseconds(6_990) && ten.untilKill == .milliseconds(9_490))
+        #expect(ten.untilTerm == .microseconds(6_980_010))
+        #expect(ten.untilKill == .microseconds(9_480_010))
         #expect(RunBudget(ttl: .milliseconds(100)).objection?.contains("at least 200ms") == true)
     }
 
@@ -46,7 +47,7 @@ struct RunPartsTests {
     func graces() throws {
         let refused = RunBudget(ttl: .seconds(10), killGrace: .milliseconds(3_159))
         let reason = try #require(refused.objection)
-        #expect(reason.contains("at most 3158ms with a TTL of 10s"), "\(reason)")
+        #expect(reason.contains("at most 3148ms with a TTL of 10s"), "\(reason)")
         let ttl = try #require(RunBudget.shortestTTL(for: refused.killGrace))
         #expect(reason.contains("at least \(TimeSpan(ttl)) for"), "\(reason)")
         for grace in [0, 60, 1_000, 3_159, 30_000, 600_000] as [Int64] {

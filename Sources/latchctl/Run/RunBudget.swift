@@ -29,8 +29,9 @@ struct RunBudget: Hashable, Sendable {
         schedule = KeepAliveSchedule(ttl: ttl, longestAttempt: LatchSettings().attemptTimeout)
     }
 
-    /// How long the session is certainly alive after a renewal was sent.
-    var life: Duration { Lease.certainLife(of: ttl) }
+    /// How long the session is certainly alive after a renewal was sent: node and client each take
+    /// off a margin for the rates of clocks.
+    var life: Duration { Lease.certainLife(of: Lease.certainLife(of: ttl)) }
     /// How long without a renewal until SIGKILL.
     var untilKill: Duration { life - margin }
     /// How long without a renewal until SIGTERM.
