@@ -12,13 +12,20 @@ private let descriptorResource = RLIMIT_NOFILE
 private let thisProcess = RUSAGE_SELF
 #endif
 
-/// Calls `body` with the number of descriptors that this process may have.
-func withDescriptorLimit<Result>(_ body: (Int) throws -> Result) throws -> Result {
+/// Raises the number of descriptors that this process may have to `wanted`, as far as the system
+/// allows, and returns it.
+func raiseDescriptorLimit(to wanted: Int) throws -> Int {
     var limit = rlimit()
     guard getrlimit(descriptorResource, &limit) == 0 else {
         throw ClientFailure.system("getrlimit", errno)
     }
-    return try body(Int(clamping: limit.rlim_cur))
+    if limit.rlim_cur < rlim_t(wanted) {
+        limit.rlim_cur = min(rlim_t(wanted), limit.rlim_max)
+        guard setrlimit(descriptorResource, &limit) == 0 else {
+            throw ClientFailure.system("setrlimit", errno)
+        }
+    }
+    return Int(clamping: limit.rlim_cur)
 }
 
 /// Runs `body` while all descriptors of the process but `spare` are taken.

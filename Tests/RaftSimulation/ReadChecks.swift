@@ -112,7 +112,9 @@ extension Simulation {
     /// C16: a reply confirms a round only of the term that it states. A leader counts its rounds
     /// anew in each term; the number of another one would confirm what nobody was asked.
     func checkEcho(_ message: Message, of process: SimulatedProcess) throws(Violation) {
-        guard case .appendEntriesReply(let reply) = message.body, reply.readRound > 0 else { return }
+        guard case .appendEntriesReply(let reply) = message.body, reply.readRound > 0 else {
+            return
+        }
         let heard = process.heardRounds[message.term] ?? 0
         try require(
             reply.readRound <= heard, "C16 read without a round",

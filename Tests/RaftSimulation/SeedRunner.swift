@@ -114,34 +114,17 @@ package struct SeedFailure: Error, Sendable, CustomStringConvertible {
             lines: Array(simulation.trace.lines.suffix(60)))
     }
 
-    /// The smallest world found in which the seed breaks the same invariant: parts are left out one
-    /// after the other for as long as it does.
+    /// The smallest world found in which the seed breaks the same invariant.
     package func shrunk() -> SeedFailure {
-        var mask = self.mask
-        func fails(_ candidate: SwarmMask) -> Bool {
-            do {
+        let smallest = mask.shrunk { candidate in
+            do throws(Violation) {
                 try Simulation(seed: seed, mask: candidate).run()
                 return false
             } catch {
                 return error.invariant == violation.invariant
             }
         }
-        for part in SwarmMask.Part.allCases {
-            var candidate = mask
-            candidate.parts.insert(part)
-            if fails(candidate) { mask = candidate }
-        }
-        for count in 1...3 where mask.clients == nil {
-            var candidate = mask
-            candidate.clients = count
-            if fails(candidate) { mask = candidate }
-        }
-        for time: UInt64 in [50, 100, 200, 400, 800, 1_600] where mask.milliseconds == nil {
-            var candidate = mask
-            candidate.milliseconds = time
-            if fails(candidate) { mask = candidate }
-        }
-        return SeedFailure.replay(seed, violation, mask: mask)
+        return SeedFailure.replay(seed, violation, mask: smallest)
     }
 
     /// The command that shows the whole story.

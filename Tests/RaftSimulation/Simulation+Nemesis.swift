@@ -8,7 +8,8 @@ import RaftCore
 
 extension Simulation {
     private enum Fault: CaseIterable {
-        case crash, crashAll, crashAtDisk, failDisk, pause, partition, flap, slowDisk, falseEvidence, retire
+        case crash, crashAll, crashAtDisk, failDisk, pause, partition, flap, slowDisk,
+            falseEvidence, retire
         case isolate, strand, hold
 
         /// It heals or cuts links, and so would end an isolation early.

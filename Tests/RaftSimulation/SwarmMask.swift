@@ -33,6 +33,25 @@ package struct SwarmMask: Sendable, Equatable, CustomStringConvertible {
         }
     }
 
+    /// The smallest world found in which the seed still `fails`: parts are left out one after the
+    /// other for as long as it does.
+    package func shrunk(while fails: (SwarmMask) -> Bool) -> SwarmMask {
+        var mask = self
+        func tryOut(_ change: (inout SwarmMask) -> Void) {
+            var candidate = mask
+            change(&candidate)
+            if fails(candidate) { mask = candidate }
+        }
+        for part in Part.allCases where !mask.parts.contains(part) {
+            tryOut { $0.parts.insert(part) }
+        }
+        for count in 1...3 where mask.clients == nil { tryOut { $0.clients = count } }
+        for time: UInt64 in [50, 100, 200, 400, 800, 1_600] where mask.milliseconds == nil {
+            tryOut { $0.milliseconds = time }
+        }
+        return mask
+    }
+
     package var description: String {
         var words = Part.allCases.filter(parts.contains).map(\.rawValue)
         if let clients { words.append("clients=\(clients)") }

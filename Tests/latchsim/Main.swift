@@ -36,16 +36,38 @@ struct Main {
         }
     }
 
+    /// Each world is run by a process of its own: a `precondition` ends that one only.
     private func shrink(_ seed: UInt64) -> Int32 {
-        let simulation = Simulation(seed: seed, mask: wishes.mask)
-        do throws(Violation) {
-            try simulation.run()
+        guard let failure = failure(of: seed, wishes.mask) else {
             print("seed \(seed) passes: nothing to shrink")
             return 0
-        } catch {
-            print(SeedFailure(seed: seed, violation: error, mask: wishes.mask).shrunk())
-            return report(error, seed)
         }
+        let smallest = wishes.mask.shrunk { self.failure(of: seed, $0) == failure }
+        print("in the smallest world found: latchsim --seed \(seed) --without \(smallest)")
+        print(failure)
+        return 1
+    }
+
+    /// How a seed fails in a world: the line that names the violation, or the trap's own name; nil
+    /// if it passes.
+    private func failure(of seed: UInt64, _ mask: SwarmMask) -> String? {
+        let process = Process()
+        process.executableURL = Bundle.main.executableURL
+        process.arguments = ["--seed", "\(seed)", "--without", mask.description]
+        process.environment = ProcessInfo.processInfo.environment.merging(
+            ["SWIFT_BACKTRACE": "enable=no"]) { $1 }
+        let output = Pipe()
+        process.standardOutput = output
+        process.standardError = FileHandle.nullDevice
+        do { try process.run() } catch { return "cannot be run: \(error)" }
+        let text = String(
+            decoding: output.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
+        process.waitUntilExit()
+        if process.terminationReason == .uncaughtSignal {
+            return "violation: trap \(process.terminationStatus) seed \(seed)"
+        }
+        return process.terminationStatus == 0
+            ? nil : text.split(separator: "\n").last.map(String.init)
     }
 
     /// The last line, for scripts.
