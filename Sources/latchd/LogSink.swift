@@ -5,7 +5,7 @@ import Logging
 ///
 /// `write` never waits for the reader of the descriptor: past `maximumBytes` of lines that nobody
 /// has taken, new lines are dropped and counted, and the count is written once there is room again
-/// (FAULTS P10). Thread-safe.
+/// (P10). Thread-safe.
 final class LogSink: @unchecked Sendable {
     /// The process's log.
     static let standardError = LogSink(descriptor: FileHandle.standardError.fileDescriptor)

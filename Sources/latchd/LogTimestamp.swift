@@ -1,6 +1,6 @@
 import Foundation
 
-/// Wall time in log lines, without locale, time zone or calendar of the machine (FAULTS O12).
+/// Wall time in log lines, without locale, time zone or calendar of the machine (O12).
 extension LogFormat {
     /// Now, in milliseconds since 1970: for people who read logs, and for nothing else.
     static func wallMilliseconds() -> Int64 {

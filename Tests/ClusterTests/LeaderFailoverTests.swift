@@ -4,7 +4,7 @@ import LatchAPI
 import Testing
 
 extension FailoverTests {
-    @Suite("Leaders and followers that die or freeze (T4, T5, T6, L1)", .serialized)
+    @Suite("Leaders and followers that die or freeze (T4, T5, T6, P4, L1)", .serialized)
     struct LeaderFailoverTests {
         private func underLoad(
             _ body: (TestCluster, Workload) async throws -> Void
@@ -96,6 +96,32 @@ extension FailoverTests {
                 await cluster.signal(follower, SIGCONT)
                 try await cluster.catchUp(follower, to: goal)
                 try await workload.progress()
+                let node = try await cluster.status(of: leader).node
+                #expect(node.role == .leader)
+                #expect(node.currentTerm == term)
+            }
+        }
+
+        @Test("P4: a follower that dies again and again, young or old, disturbs nobody")
+        func crashLoop() async throws {
+            try await underLoad { cluster, workload in
+                let leader = try await cluster.leader()
+                let term = try await cluster.status(of: leader).node.currentTerm
+                let follower = try #require(cluster.ids.first { $0 != leader })
+                for life in 0..<6 {
+                    if life == 3 {
+                        // Not handled, so as deadly as SIGKILL (P9).
+                        try await cluster.catchUp(follower)
+                        await cluster.signal(follower, SIGHUP)
+                        try await #expect(cluster.exitCode(of: follower) == 128 + SIGHUP)
+                    } else {
+                        await cluster.kill(follower)
+                    }
+                    try await workload.progress(10)
+                    try await cluster.start(follower)
+                    try await workload.progress(1 + 5 * life)
+                }
+                try await cluster.catchUp(follower)
                 let node = try await cluster.status(of: leader).node
                 #expect(node.role == .leader)
                 #expect(node.currentTerm == term)

@@ -36,6 +36,22 @@ struct ConfigurationIdentityTests {
         #expect(base.memberDigest == clients.memberDigest)
     }
 
+    /// Nothing of it enters the state that all nodes share: its bounds are constants.
+    @Test(
+        "what may differ from node to node makes no strangers of them (O9)",
+        arguments: [
+            "raft: {heartbeat: 100ms, election_timeout: 900ms..1800ms}",
+            "sessions: {grace: 7s}", "limits: {requests_in_flight: 10, request_timeout: 9s}",
+            "snapshot: {every_entries: 500, keep_entries: 5}", "log: {level: debug}",
+            "listen: {peer: \"0.0.0.0:7301\"}",
+        ])
+    func ownSettings(line: String) throws {
+        let base = try load(three).configuration
+        let other = try load(three + line + "\n").configuration
+        #expect(other != base, "the line changes something")
+        #expect(other.memberDigest == base.memberDigest && other.clusterID == base.clusterID)
+    }
+
     @Test("members of different incarnations refuse each other; none is that of incarnation 0")
     func incarnations() throws {
         let base = try load(three).configuration

@@ -10,8 +10,10 @@ final class LatchdProcess: Sendable {
     /// Of its status site.
     let statusPort: Int
 
-    /// - Parameter environment: added to that of this process.
-    init(environment added: [String: String]) throws {
+    /// - Parameters:
+    ///   - environment: added to that of this process.
+    ///   - output: where its output and its log go; nil: to a file, see ``output``.
+    init(environment added: [String: String], output place: FileHandle? = nil) throws {
         folder = FileManager.default.temporaryDirectory.appendingPathComponent(
             "latchd-test-\(UUID().uuidString)")
         try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
@@ -29,7 +31,7 @@ final class LatchdProcess: Sendable {
         """.write(to: configuration, atomically: true, encoding: .utf8)
         log = folder.appendingPathComponent("log")
         try Data().write(to: log)
-        let output = try FileHandle(forWritingTo: log)
+        let output = try place ?? FileHandle(forWritingTo: log)
         process.executableURL = BuiltPrograms.latchd
         process.arguments = ["--config", configuration.path, "--bootstrap"]
         process.standardOutput = output
@@ -43,6 +45,8 @@ final class LatchdProcess: Sendable {
     deinit { try? FileManager.default.removeItem(at: folder) }
 
     var output: String { (try? String(contentsOf: log, encoding: .utf8)) ?? "" }
+
+    var isRunning: Bool { process.isRunning }
 
     /// SIGTERM.
     func terminate() { process.terminate() }

@@ -18,7 +18,31 @@ struct RandomClusterTests {
         arguments: 0..<40)
     func safetyThenLiveness(seed: Int) throws {
         let size = [1, 3, 3, 5][seed % 4]
-        var cluster = try TestCluster(size: size, seed: UInt64(seed), settings: Self.settings)
+        try run(try TestCluster(size: size, seed: UInt64(seed), settings: Self.settings), seed)
+    }
+
+    /// Nobody promises anybody to wait for a time: timeouts decide how soon an election comes, and
+    /// nothing else.
+    @Test(
+        "servers with different timeouts elect one leader a term and read nothing old (O9)",
+        arguments: 0..<20)
+    func mixedTimeouts(seed: Int) throws {
+        let size = [3, 5][seed % 2]
+        var own: [ServerID: RaftSettings] = [:]
+        for number in 1...UInt16(size) {
+            let factor = UInt64([1, 2, 4][(Int(number) + seed) % 3])
+            var settings = Self.settings
+            settings.heartbeatIntervalMilliseconds = 30 * factor
+            settings.electionTimeoutMilliseconds = (150 * factor)...(300 * factor)
+            own[ServerID(number)] = settings
+        }
+        try run(try TestCluster(size: size, seed: UInt64(seed), ownSettings: own), seed)
+    }
+
+    /// Disturbs a cluster, checks all the while that it is safe, heals it, and checks that it
+    /// serves.
+    private func run(_ disturbed: TestCluster, _ seed: Int) throws {
+        var cluster = disturbed
         var nextProposal: UInt64 = 0
         for _ in 0..<3_000 {
             try disturb(&cluster, &nextProposal)

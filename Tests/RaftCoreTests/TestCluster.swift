@@ -16,22 +16,33 @@ struct TestCluster {
 
     let ids: [ServerID]
     let settings: RaftSettings
+    /// Settings of single servers, where they differ.
+    let ownSettings: [ServerID: RaftSettings]
     var machines: [ServerID: Machine] = [:]
     var network: [Envelope] = []
     var now = Instant(milliseconds: 1_000)
     var generator: SeededGenerator
     /// True if messages between the two are lost.
     var isCut: (ServerID, ServerID) -> Bool = { _, _ in false }
+    /// True if this one message is lost.
+    var isLost: (Message) -> Bool = { _ in false }
     var leaderOfTerm: [Term: ServerID] = [:]
     var committed: [LogIndex: Entry] = [:]
+    private var newestCommit = LogIndex.zero
+    /// What was committed when a read was asked for: its grant must not be older.
+    private var leastIndexes: [ReadID: LogIndex] = [:]
     var fates: [ProposalFate] = []
     var reads: [ReadGrant] = []
     var sentCount = 0
     var violations: [String] = []
 
-    init(size: Int = 3, seed: UInt64 = 1, settings: RaftSettings = RaftSettings()) throws {
+    init(
+        size: Int = 3, seed: UInt64 = 1, settings: RaftSettings = RaftSettings(),
+        ownSettings: [ServerID: RaftSettings] = [:]
+    ) throws {
         ids = (1...size).map { ServerID(UInt16($0)) }
         self.settings = settings
+        self.ownSettings = ownSettings
         generator = SeededGenerator(seed: seed)
         for id in ids { try start(id, from: PersistentState()) }
     }
@@ -43,8 +54,8 @@ struct TestCluster {
 
     mutating func start(_ id: ServerID, from disk: PersistentState) throws {
         let raft = try Raft(
-            id: id, configuration: ClusterConfiguration(voters: ids), settings: settings,
-            seed: generator.next(), restoring: disk, at: now)
+            id: id, configuration: ClusterConfiguration(voters: ids),
+            settings: ownSettings[id] ?? settings, seed: generator.next(), restoring: disk, at: now)
         var machine = Machine(raft: raft, disk: disk)
         if let snapshot = disk.snapshot { machine.applied = Self.decode(snapshot) }
         machines[id] = machine
@@ -65,7 +76,10 @@ struct TestCluster {
     mutating func step(_ id: ServerID, _ inputs: Input...) {
         guard var machine = machines[id], !machine.isDown else { return }
         var effects = Effects()
-        for input in inputs { machine.raft.step(input, at: now, into: &effects) }
+        for input in inputs {
+            if case .read(let read) = input { leastIndexes[read] = newestCommit }
+            machine.raft.step(input, at: now, into: &effects)
+        }
         machine.raft.checkInvariants()
         machines[id] = machine
         execute(effects, of: id)
@@ -90,9 +104,16 @@ struct TestCluster {
                 violations.append("\(id) applies another entry at \(entry.index)")
             }
             committed[entry.index] = entry
+            newestCommit = max(newestCommit, entry.index)
         }
         fates += effects.proposals
         reads += effects.reads
+        for grant in effects.reads {
+            guard case .granted(let index) = grant.result else { continue }
+            if index < leastIndexes[grant.id] ?? .zero {
+                violations.append("\(id) grants a read of the past at \(index)")
+            }
+        }
         let status = machine.raft.status
         if status.role == .leader {
             if let other = leaderOfTerm[status.currentTerm], other != id {
@@ -105,7 +126,8 @@ struct TestCluster {
 
     private mutating func send(_ envelopes: [Envelope]) {
         sentCount += envelopes.count
-        for envelope in envelopes where !isCut(envelope.message.from, envelope.to) {
+        for envelope in envelopes
+        where !isCut(envelope.message.from, envelope.to) && !isLost(envelope.message) {
             network.append(envelope)
         }
     }

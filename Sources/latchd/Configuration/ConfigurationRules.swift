@@ -1,4 +1,4 @@
-/// The rules that compare several keys (FAULTS O2 to O8).
+/// The rules that compare several keys (O2 to O8).
 ///
 /// Each reads a draft and reports; a key that is missing or wrong by itself is passed over.
 enum ConfigurationRules {
