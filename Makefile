@@ -65,7 +65,7 @@ soak: setup ## Simulate new seeds for MINUTES=10
 fuzz: setup ## Coverage-guided fuzzing of every decoder for MINUTES=10 together
 	Tests/Fuzz/fuzz $(MINUTES)
 
-mutants: setup ## Prove the simulator: every deliberate bug must be noticed
+mutants: setup ## Prove the tests: every deliberate bug must be noticed
 	python3 Tests/Mutants/mutants.py
 
 chaos: release ## Real nodes, real faults, checked histories, for MINUTES=10

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""Proves that the simulator finds real bugs: each mutant of mutants.toml has to be killed.
+"""Proves that the simulator and the tests of the storage find real bugs: each mutant of mutants.toml has to
+be killed.
 
     python3 Tests/Mutants/mutants.py                    all mutants, five seed bases each
     python3 Tests/Mutants/mutants.py --only M02,M11     some of them
@@ -7,8 +8,10 @@
 
 A copy of the sources gets all mutants at once, as switches that the environment variable LATCHD_MUTANT
 turns on one at a time, and is built once. Then each mutant runs seeds with the ordinary swarm settings, from
-several disjoint bases, until an oracle fires or the limit of its class is reached. The same build without a
-mutant must pass the same seeds. Exit status: 0 all killed, 1 not, 2 the catalogue or the build is broken.
+several disjoint bases, until an oracle fires or the limit of its class is reached. The simulator does not use
+the storage: a mutant of it runs the storage's tests, until one of them falls. The same build without a mutant
+must pass the same seeds and the same tests. Exit status: 0 all killed, 1 not, 2 the catalogue or the build is
+broken.
 """
 import argparse
 import concurrent.futures
@@ -19,9 +22,11 @@ import signal
 import statistics
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 import tomllib
+import xml.etree.ElementTree
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(HERE))
@@ -30,6 +35,8 @@ LIMITS = {"A": 100, "B": 500, "C": 2000}
 BASES = [100_000_000 * number + 1 for number in range(1, 100)]
 # Nothing in a seed waits for anything: one that needs so long never ends.
 SECONDS_PER_SEED = 60
+# Of all tests of the storage, of which a minute is usual.
+SECONDS_OF_TESTS = 900
 
 
 def fail(text):
@@ -44,8 +51,9 @@ class Mutant:
         self.number = number
         self.id = entry["id"]
         self.title = entry["title"]
-        self.kind = entry["class"]
-        self.limit = LIMITS[self.kind]
+        self.is_of_storage = entry.get("judge") == "storage"
+        self.kind = None if self.is_of_storage else entry["class"]
+        self.limit = LIMITS.get(self.kind)
         self.oracle = entry["oracle"]
         self.compares = entry.get("compare", False)
         self.edits = entry.get("edit") or [entry]
@@ -113,11 +121,11 @@ private let active: Int = getenv("LATCHD_MUTANT").flatMap { Int(String(cString: 
 func isMutant(_ number: Int) -> Bool { active == number }
 """
 
-# Leaves latchsim and what it needs of the package that this is appended to.
-ONLY_LATCHSIM = """
+# Leaves latchsim, the tests of the storage, and what they need, of the package that this is appended to.
+ONLY_THE_JUDGES = """
 
 // Appended by mutants.py.
-var neededTargets = ["latchsim"]
+var neededTargets = ["latchsim", "RaftStorageTests", "PowerCutTests"]
 var neededPackages: Set<String> = []
 var position = 0
 while position < neededTargets.count {
@@ -138,6 +146,9 @@ package.dependencies.removeAll {
     guard case .sourceControl(_, let location, _) = $0.kind else { return false }
     return !neededPackages.contains { location.hasSuffix("/\\($0).git") }
 }
+// Its tests are optimised like everything else, and look into it.
+package.targets.first { $0.name == "RaftStorage" }?.swiftSettings?.append(
+    .unsafeFlags(["-enable-testing"]))
 """
 
 
@@ -156,7 +167,9 @@ def write(path, data, written):
 
 def copy_sources(folder, texts, places):
     written = set()
-    sources = ["Sources", "Tests/RaftSimulation", "Tests/HistoryChecker", "Tests/latchsim"]
+    sources = ["Sources"] + ["Tests/" + name for name in (
+        "RaftSimulation", "HistoryChecker", "latchsim", "SeededRandom", "FaultyDisk", "RaftStorageTests",
+        "PowerCutTests")]
     for source in sources:
         for parent, _, names in os.walk(os.path.join(ROOT, source)):
             for name in names:
@@ -171,7 +184,7 @@ def copy_sources(folder, texts, places):
     for target in {"/".join(path.split("/")[:2]) for path in places}:
         write(os.path.join(folder, target, "ActiveMutant.swift"), SWITCH.encode(), written)
     with open(os.path.join(ROOT, "Package.swift"), encoding="utf-8") as file:
-        write(os.path.join(folder, "Package.swift"), (file.read() + ONLY_LATCHSIM).encode(), written)
+        write(os.path.join(folder, "Package.swift"), (file.read() + ONLY_THE_JUDGES).encode(), written)
     for source in sources:
         for parent, _, names in os.walk(os.path.join(folder, source)):
             for path in (os.path.join(parent, name) for name in names):
@@ -183,10 +196,9 @@ def copy_sources(folder, texts, places):
 
 
 def build(folder, options):
-    command = ["swift", "build", "-c", "release", "--product", "latchsim", "--package-path", folder]
+    command = ["swift", "build", "-c", "release", "--build-tests", "--package-path", folder]
     if subprocess.run(command + options).returncode != 0:
         fail("the mutated sources do not build")
-    return os.path.join(folder, ".build", "release", "latchsim")
 
 
 # --- running ------------------------------------------------------------------------------------------------
@@ -230,17 +242,20 @@ def simulate(program, number, first, count):
     fail(f"latchsim ended with {done.returncode}: {done.stderr.strip() or lines[-1]}")
 
 
+def attempt(program, number, first, count, compares):
+    """The seeds in one process; if traces are compared, also in another, whose hash seeds are its own."""
+    run = simulate(program, number, first, count)
+    if compares and not run.oracle and simulate(program, number, first, count).traces != run.traces:
+        return Run(first, "I21 determinism, two processes")
+    return run
+
+
 def hunt(program, mutant, base, until):
     """Seeds from `base` on, until one fails. Chunks grow: most mutants die at once."""
     first, chunk = base, 1 if mutant.compares else 10
     while first < base + mutant.limit and time.monotonic() < until:
         chunk = min(chunk, base + mutant.limit - first)
-        run = simulate(program, mutant.number, first, chunk)
-        if not run.oracle and mutant.compares:
-            # Each process has hash seeds of its own.
-            other = simulate(program, mutant.number, first, chunk)
-            if other.traces != run.traces:
-                run = Run(first, "I21 determinism, two processes")
+        run = attempt(program, mutant.number, first, chunk, mutant.compares)
         if run.oracle:
             return run.seed - base + 1, run
         first += chunk
@@ -284,7 +299,8 @@ class Table:
         print(f"{'':11}{mutant.title}", flush=True)
 
 
-def run_all(program, mutants, bases, jobs, minutes):
+def run_seeds(program, mutants, bases, jobs, minutes):
+    """Whether the simulator kills them all; prints a row for each, and which survive."""
     table = Table(mutants, bases)
     until = time.monotonic() + 60 * minutes
     failures = []
@@ -293,8 +309,8 @@ def run_all(program, mutants, bases, jobs, minutes):
         seeds, run = hunt(program, mutant, base, until)
         table.note(mutant, base, seeds, run)
 
-    def unmutated(first, count):
-        run = simulate(program, 0, first, count)
+    def unmutated(first, count, compares):
+        run = attempt(program, 0, first, count, compares)
         if run.oracle:
             failures.append(f"without a mutant, seed {run.seed} fails: {run.oracle} {run.detail}")
 
@@ -305,20 +321,76 @@ def run_all(program, mutants, bases, jobs, minutes):
         needed = {}
         for mutant in mutants:
             for base, (seeds, _) in table.results[mutant.id].items():
-                needed[base] = max(needed.get(base, 0), seeds or mutant.limit)
+                place = (base, mutant.compares)
+                needed[place] = max(needed.get(place, 0), seeds or mutant.limit)
         print(f"the same seeds without a mutant: {sum(needed.values())}", flush=True)
         pieces = [
-            (base + start, min(100, count - start))
-            for base, count in needed.items() for start in range(0, count, 100)]
+            (base + start, min(100, count - start), compares)
+            for (base, compares), count in needed.items() for start in range(0, count, 100)]
         for future in [pool.submit(unmutated, *piece) for piece in pieces]:
             future.result()
     for failure in failures:
         print(failure)
-    killed = len(mutants) - len(table.survivors)
-    print(f"{killed} of {len(mutants)} mutants killed", end="")
-    names = ", ".join(mutant.id for mutant in table.survivors)
-    print(f"; survivors: {names}" if names else "")
-    return not failures and not table.survivors
+    return report(mutants, table.survivors) and not failures
+
+
+def report(mutants, survivors):
+    """Whether none survives; says how many were killed."""
+    print(f"{len(mutants) - len(survivors)} of {len(mutants)} mutants killed", end="")
+    names = ", ".join(mutant.id for mutant in survivors)
+    print(f"; survivors: {names}" if names else "", flush=True)
+    return not survivors
+
+
+# --- the tests of the storage -------------------------------------------------------------------------------
+
+def fallen_tests(program, number):
+    """The tests that fall, by suite and function; or how their process died."""
+    environment = dict(os.environ, LATCHD_MUTANT=str(number), SWIFT_BACKTRACE="enable=no")
+    with tempfile.TemporaryDirectory() as folder:
+        results = os.path.join(folder, "results.xml")
+        command = [program, "--testing-library", "swift-testing", "--xunit-output", results]
+        try:
+            done = subprocess.run(
+                command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+                errors="replace", timeout=SECONDS_OF_TESTS)
+        except subprocess.TimeoutExpired:
+            return ["the tests never end"]
+        if done.returncode == 0:
+            return []
+        if done.returncode < 0:
+            text = re.search(r"(?:Fatal error|Precondition failed): (.*)", done.stdout)
+            return [f"trap {text[1] if text else signal.Signals(-done.returncode).name}"]
+        try:
+            cases = list(xml.etree.ElementTree.parse(results).iter("testcase"))
+        except (OSError, xml.etree.ElementTree.ParseError) as error:
+            fail(f"the tests of the storage ended with {done.returncode}, and no results: {error}")
+    fallen = [case for case in cases if case.find("failure") is not None]
+    return [f"{case.get('classname').split('.')[-1]}.{case.get('name').split('(')[0]}" for case in fallen]
+
+
+def run_tests(program, mutants, jobs):
+    """Whether the tests of the storage kill them all; prints a row for each, and which survive."""
+    survivors = []
+    print(f"{'':4}  tests of the storage that fall", flush=True)
+
+    def one(number):
+        return fallen_tests(program, number)
+
+    with concurrent.futures.ThreadPoolExecutor(jobs) as pool:
+        unmutated = pool.submit(one, 0)
+        for mutant, fallen in zip(mutants, pool.map(one, [mutant.number for mutant in mutants])):
+            # Those that are expected first.
+            fallen.sort(key=lambda test: (test.split(".")[0] not in mutant.oracle, test))
+            more = f" and {len(fallen) - 4} more" if len(fallen) > 4 else ""
+            if not fallen:
+                survivors.append(mutant)
+            print(f"{mutant.id:4}  {', '.join(fallen[:4]) or 'SURVIVES'}{more}", flush=True)
+            print(f"{'':6}{mutant.title}", flush=True)
+        failures = unmutated.result()
+    if failures:
+        print(f"without a mutant, tests of the storage fall: {', '.join(failures)}")
+    return report(mutants, survivors) and not failures
 
 
 def main():
@@ -348,13 +420,21 @@ def main():
             fail(f"there is no mutant {name}")
     if not 1 <= options.bases <= len(BASES):
         fail(f"--bases is 1 to {len(BASES)}")
-    program = os.path.join(options.folder, ".build", "release", "latchsim")
     if not options.skip_build:
         copy_sources(options.folder, texts, places)
-        program = build(options.folder, options.swift.split())
+        build(options.folder, options.swift.split())
+    built = os.path.join(options.folder, ".build", "release")
     chosen = [mutant for mutant in mutants if not wanted or mutant.id in wanted]
+    of_storage = [mutant for mutant in chosen if mutant.is_of_storage]
+    of_simulator = [mutant for mutant in chosen if not mutant.is_of_storage]
     bases = BASES[:options.bases]
-    sys.exit(0 if run_all(program, chosen, bases, options.jobs, options.minutes) else 1)
+    all_killed = True
+    if of_storage:
+        all_killed &= run_tests(os.path.join(built, "latchdPackageTests.xctest"), of_storage, options.jobs)
+    if of_simulator:
+        all_killed &= run_seeds(
+            os.path.join(built, "latchsim"), of_simulator, bases, options.jobs, options.minutes)
+    sys.exit(0 if all_killed else 1)
 
 
 if __name__ == "__main__":

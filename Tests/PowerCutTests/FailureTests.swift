@@ -14,13 +14,22 @@ struct FailureTests {
         "reported once, nothing acknowledged after, everything acknowledged kept (D1, D3, D4)",
         arguments: Stories.allCases)
     func everyOperation(story: Stories) {
-        let count = story.run().operations.count
+        let undisturbed = story.run(sample: .max)
+        let operations = undisturbed.operations
+        let lastReported = lastBeforeClosing(undisturbed)
         let faults: [DiskFault] = [.error(EIO), .error(ENOSPC), .halfWayError(ENOSPC)]
-        for operation in 1...max(1, count) {
+        for operation in 1...max(1, operations.count) {
             for (number, fault) in faults.enumerated() {
                 guard isLong || operation % faults.count == number else { continue }
                 let life = story.run(faults: [operation: fault])
-                expectStopped(life, "\(story.rawValue), \(fault) at \(operation)")
+                let place = "\(story.rawValue), \(fault) at \(operation)"
+                expectStopped(life, place)
+                guard operation <= lastReported else { continue }
+                // SQLite lets a log that is not cut to size be.
+                if case .truncate = operations[operation - 1] { continue }
+                #expect(
+                    life.refusal != nil || life.failures.count == 1,
+                    "\(place): \(operations[operation - 1]) failed, and the life went on")
             }
         }
     }
@@ -59,6 +68,12 @@ struct FailureTests {
 
     /// What ``Stories/beginning()`` leaves.
     private let expectedBeginning = Stories.vote.run().states.first
+
+    /// The last operation before everything was acknowledged: at the close a failure may pass.
+    private func lastBeforeClosing(_ life: Life.Result) -> Int {
+        let last = life.cuts.last { !$0.hasOpened || $0.acknowledged < life.states.count - 1 }
+        return last?.operation ?? 0
+    }
 
     private func expectStopped(_ life: Life.Result, _ place: String) {
         #expect(life.hasEnded, "\(place): never ended")

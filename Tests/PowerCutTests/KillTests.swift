@@ -37,7 +37,7 @@ struct KillTests {
                 let line = Array("\(id.rawValue)\n".utf8)
                 _ = write(notes, line, line.count)
                 durable.signal()
-            }, onFailure: { _ in exit(1) })
+            }, onFailure: { fatalError("\($0)") })
         for burst in bursts(from: recovered) {
             for persist in burst { storage.persist(persist) }
             durable.wait()

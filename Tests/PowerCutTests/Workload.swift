@@ -34,13 +34,19 @@ struct Workload {
         return step { $0.append = entries }
     }
 
-    /// Replaces the last entries, as a follower of a new leader does (§5.3).
+    /// Replaces the last entries, as a follower of a new leader does (§5.3). One that learns of
+    /// that leader by it stores the new term in the same step.
     mutating func replace(_ count: Int, bytes: Int, random: inout SeededGenerator) -> Persist {
         let from = max(lastIndex + 1 - min(lastIndex, UInt64(count)), snapshotIndex + 1)
         let first = min(from, lastIndex + 1)
+        let vote =
+            random.chance(1, in: 2)
+            ? Persist.Vote(currentTerm: Term(term + 1), votedFor: nil) : nil
         let entries = entries(
-            random.next(below: count + 2), from: first, bytes: bytes, random: &random)
+            random.next(below: count + 2), from: first, of: vote?.currentTerm, bytes: bytes,
+            random: &random)
         return step {
+            $0.vote = vote
             $0.truncateFrom = LogIndex(first)
             $0.append = entries
         }
@@ -92,11 +98,12 @@ struct Workload {
     }
 
     private func entries(
-        _ count: Int, from first: UInt64, bytes: Int, random: inout SeededGenerator
+        _ count: Int, from first: UInt64, of newTerm: Term? = nil, bytes: Int,
+        random: inout SeededGenerator
     ) -> [Entry] {
         (0..<UInt64(count)).map { offset in
             Entry(
-                index: LogIndex(first + offset), term: state.currentTerm,
+                index: LogIndex(first + offset), term: newTerm ?? state.currentTerm,
                 payload: random.bytes(bytes))
         }
     }

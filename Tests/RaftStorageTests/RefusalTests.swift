@@ -279,6 +279,25 @@ struct RefusalTests {
         #expect(refusal(directory) == .logGap(path: directory.database, expected: 5, found: 9))
     }
 
+    /// As a disk leaves it that writes to a wrong place, or not at all: whole, and with a checksum.
+    @Test("a row of the log with the content of another one as long is refused (D13)")
+    func staleRun() throws {
+        let directory = try prepared([
+            persist(1) {
+                $0.vote = vote(1); $0.append = entries(1...4)
+            }
+        ])
+        try write([persist(1) { $0.append = entries(5...8) }], to: directory)
+        try edit(
+            directory,
+            """
+            UPDATE log SET (entries, crc) = (SELECT entries, crc FROM log WHERE first_index = 1)
+            WHERE first_index = 5
+            """)
+        let failure = try #require(refusal(directory))
+        #expect(isDamagedRow("log")(failure), "\(failure)")
+    }
+
     @Test("a missing, damaged or foreign watermark is refused")
     func watermark() throws {
         let directory = try prepared()
