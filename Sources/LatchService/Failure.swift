@@ -59,7 +59,8 @@ struct Failure: Error, Equatable, Sendable {
             self.init(
                 reason: .alreadyAcknowledged,
                 message:
-                    "the request id was applied or given up, and its answer is no longer kept; use the next id")
+                    "the request id was applied or given up, and its answer is no longer kept; use the next id"
+            )
         case .gap:
             self.init(
                 reason: .gap,
