@@ -40,7 +40,7 @@ extension FailoverTests {
                     text.split(separator: "moved ").last?.split(separator: "\n").first)
                 #expect(!FileManager.default.fileExists(atPath: String(path)))
                 // The budget is told before anything is done.
-                #expect(text.contains("SIGTERM after 649 ms, SIGKILL after 899 ms"), "\(text)")
+                #expect(text.contains("SIGTERM after 648 ms, SIGKILL after 898 ms"), "\(text)")
             }
         }
 

@@ -102,6 +102,7 @@ struct ReadIndexTests {
     func roundOfPastTerm() throws {
         var server = try TestServer.follower()
         server.receive(.appendEntries(.heartbeat(after: 0, term: 0)), term: 2)
+        server.persisted()
         let late = AppendEntries(
             prevLogIndex: .zero, prevLogTerm: .zero, entries: [], leaderCommit: .zero, readRound: 9)
         let effects = server.receive(.appendEntries(late), term: 1)
