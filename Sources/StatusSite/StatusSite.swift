@@ -7,12 +7,15 @@ import Synchronization
 
 /// The node's own small web site: health checks, metrics, and a page that shows the cluster.
 ///
-/// It has its own thread and reads the node a few times a second at most, whoever asks.
+/// It has threads of its own and reads the node a few times a second at most, whoever asks.
 package final class StatusSite: Sendable {
+    /// Those that the process shares, beside the node's and the edge's, and that are never shut
+    /// down: what a connection wants of its loop when the site has ended is in vain, and no error.
+    private static let group = MultiThreadedEventLoopGroup.singleton
+
     private let settings: SiteSettings
     private let routes: Routes
     private let viewers: Viewers
-    private let group: MultiThreadedEventLoopGroup
     private let logger: Logger
     private let running = Mutex(Running())
 
@@ -34,14 +37,13 @@ package final class StatusSite: Sendable {
         // Whoever connects decides what is logged here.
         quiet.logLevel = .error
         self.logger = quiet
-        group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
         viewers = Viewers(limit: settings.maximumViewers)
         var others = settings.pages
         others[node.settings.server] = nil
         routes = Routes(
             settings: settings, node: node,
             readings: Readings(node: node, terms: terms, settings: settings, edge: edge),
-            peers: PeerPages(others, group: group),
+            peers: PeerPages(others, group: Self.group),
             latches: LatchPictures(
                 node: node, bound: .milliseconds(settings.livenessBoundMilliseconds)),
             viewers: viewers)
@@ -64,7 +66,7 @@ package final class StatusSite: Sendable {
             configuration: .init(
                 address: .hostname(settings.host, port: settings.port), serverName: nil),
             onServerRunning: { port in found.yield(port) },
-            eventLoopGroupProvider: .shared(group), logger: logger)
+            eventLoopGroupProvider: .shared(Self.group), logger: logger)
         // Not a child of the caller: a node that stops tells so here until the end.
         let task = Task.detached {
             defer { found.finish() }
@@ -91,6 +93,5 @@ package final class StatusSite: Sendable {
         try? await running.port?.closeFuture.get()
         running.task?.cancel()
         _ = await running.task?.result
-        try? await group.shutdownGracefully()
     }
 }

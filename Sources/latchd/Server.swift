@@ -89,6 +89,12 @@ struct Server: Service {
         try? await gracefulShutdown()
         manager?.stopping()
         await shutDown(node, edge)
+        // Every call is decided and the disk is closed: nothing that is left to close may keep the
+        // process, for instance who writes to a standard error that nobody reads.
+        MultiThreadedEventLoopGroup.singleton.any().scheduleTask(in: .milliseconds(300)) {
+            LogSink.standardError.flush(atMost: 0.2)
+            _exit(ExitStatus.success.rawValue)
+        }
         await site?.shutdown()
         withExtendedLifetime(terms) {}
         try await edgeGroup.shutdownGracefully()
