@@ -89,7 +89,7 @@ package struct Belief: Sendable {
     /// What a beat shows is news like those of a Join, which may be broken or late, as far as a
     /// token goes; a place in the queue it does not show.
     private mutating func take(_ holding: Holding, at now: Instant) -> [Change] {
-        guard end == nil, holding.index >= newsIndex else { return [] }
+        guard end == nil, holding.index >= max(newsIndex, emptyIndex) else { return [] }
         guard holding.token == 0 else {
             newsIndex = holding.index
             news = .holding(token: holding.token, term: holding.term)

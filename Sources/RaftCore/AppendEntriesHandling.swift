@@ -18,8 +18,8 @@ extension Raft {
     }
 
     /// Step 1: "reply false if term < currentTerm". Our term in the reply makes the old leader step
-    /// down. If it leads again, in our term, it takes the reply for one to itself, and counts its
-    /// rounds anew: the round of the past term must not confirm one of them (thesis §6.4).
+    /// down. If it leads again, in our term, it takes the reply for one to itself, and after a
+    /// restart it counts its rounds anew: that of the past term must not confirm one (thesis §6.4).
     mutating func refuseStaleAppend(
         _ append: AppendEntries, of message: Message, into effects: inout Effects
     ) {

@@ -92,7 +92,7 @@ struct Server: Service {
         // Every call is decided and the disk is closed: nothing that is left to close may keep the
         // process, for instance who writes to a standard error that nobody reads.
         MultiThreadedEventLoopGroup.singleton.any().scheduleTask(in: .milliseconds(300)) {
-            LogSink.standardError.flush(atMost: 0.2)
+            LogSink.standardError.flush()
             _exit(ExitStatus.success.rawValue)
         }
         await site?.shutdown()

@@ -59,8 +59,8 @@ package enum HistoryChecker {
         }
         var search = BlackBoxSearch(partition, budget, deadline: deadline)
         let result = search.run()
-        statistics.searchedPartitions += 1
         statistics.searchedNodes += search.visited
+        if case .undecided = result {} else { statistics.searchedPartitions += 1 }
         switch result {
         case .explained: return doubt.map { .undecided($0) } ?? .explained
         case .contradiction(let claim, let positions):

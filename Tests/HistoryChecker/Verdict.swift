@@ -43,7 +43,7 @@ package struct Statistics: Sendable, Hashable {
     package var partitions = 0
     /// Partitions that the replay or the search gave up on.
     package var undecidedPartitions = 0
-    /// Partitions that were searched, not only replayed.
+    /// Partitions that were searched to a decision, not only replayed.
     package var searchedPartitions = 0
     /// Nodes that the search visited.
     package var searchedNodes = 0

@@ -198,6 +198,7 @@ struct BeliefHoldingTests {
         // It was granted at index 80; an operator handed the latch on at 90.
         #expect(belief.take(alive, holding(0, 100), sentAt: at(20), at: at(30)) == [])
         #expect(belief.take(.holding(token: 8, term: 1), index: 80, at: at(40)) == [])
+        #expect(belief.take(alive, holding(8, 80), sentAt: at(15), at: at(45)) == [])
         #expect(belief.held == nil)
         #expect(belief.take(.queued(position: 2), index: 90, at: at(50)) == [.queued(position: 2)])
         #expect(

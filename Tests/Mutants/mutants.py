@@ -366,7 +366,8 @@ def fallen_tests(program, number):
         except (OSError, xml.etree.ElementTree.ParseError) as error:
             fail(f"the tests of the storage ended with {done.returncode}, and no results: {error}")
     fallen = [case for case in cases if case.find("failure") is not None]
-    return [f"{case.get('classname').split('.')[-1]}.{case.get('name').split('(')[0]}" for case in fallen]
+    names = [f"{case.get('classname').split('.')[-1]}.{case.get('name').split('(')[0]}" for case in fallen]
+    return names or [f"the tests end with {done.returncode}"]
 
 
 def run_tests(program, mutants, jobs):

@@ -109,8 +109,8 @@ extension Simulation {
         process.heardRounds[message.term] = max(heard, append.readRound)
     }
 
-    /// C16: a reply confirms a round only of the term that it states. A leader counts its rounds
-    /// anew in each term; the number of another one would confirm what nobody was asked.
+    /// C16: a reply confirms a round only of the term that it states. A leader that was restarted
+    /// counts its rounds anew; a number of before would confirm what nobody was asked.
     func checkEcho(_ message: Message, of process: SimulatedProcess) throws(Violation) {
         guard case .appendEntriesReply(let reply) = message.body, reply.readRound > 0 else {
             return

@@ -95,7 +95,7 @@ struct ReadIndexTests {
         #expect(reply.readRound == 9)
     }
 
-    /// A leader that steps down and leads again counts its rounds from 1, in the term that such a
+    /// A leader that is restarted and leads again counts its rounds from 1, in the term that such a
     /// refusal states: with the round of the past term in it, the refusal would confirm a read that
     /// nobody was asked about. Simulated seed 11000254081 read what was over that way.
     @Test("the refusal of a past term's message confirms no round of the term that it states")
