@@ -201,8 +201,7 @@ let package = Package(
             name: "PeerTransportTests",
             dependencies: [
                 "PeerTransport", "RaftCore", "BinaryCoding", "SeededRandom", "LocalMachine",
-                nioCore,
-                nioPosix,
+                nioCore, nioPosix,
             ],
             swiftSettings: strict),
         .testTarget(

@@ -69,9 +69,9 @@ struct AtomixRequest {
         let isSane =
             (0...Int64(most / 1_000)).contains(timeout.seconds)
             && (0..<1_000_000_000).contains(timeout.nanos)
-        let nanos = isSane ? UInt64(timeout.nanos) : 0
         let milliseconds =
-            isSane ? UInt64(timeout.seconds) * 1_000 + (nanos + 999_999) / 1_000_000 : 0
+            isSane
+            ? UInt64(timeout.seconds) * 1_000 + (UInt64(timeout.nanos) + 999_999) / 1_000_000 : 0
         guard isSane, (least...most).contains(milliseconds) else {
             throw .refused(
                 Failure(

@@ -91,9 +91,8 @@ struct ParticipantOptions: ParsableArguments {
     /// restarts, so it has random digits too.
     func makeName() -> String {
         if let participant { return participant }
-        let digits = hexadecimal(UInt64.random(in: .min ... .max)).suffix(4)
         let process = ProcessInfo.processInfo
-        return "\(process.hostName)-\(process.processIdentifier)-\(digits)"
+        return "\(process.hostName)-\(process.processIdentifier)-\(randomDigits())"
     }
 }
 

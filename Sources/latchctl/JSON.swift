@@ -123,6 +123,9 @@ extension StatusJSON.Replication {
     }
 }
 
+/// Four hexadecimal digits, to tell apart what would otherwise have the same name.
+func randomDigits() -> Substring { hexadecimal(UInt64.random(in: .min ... .max)).suffix(4) }
+
 /// Sixteen digits.
 func hexadecimal(_ value: UInt64) -> String {
     let digits = String(value, radix: 16)

@@ -6,11 +6,12 @@ import Foundation
 @main
 enum Main {
     static func main() {
-        switch CommandLine.arguments.dropFirst().first {
+        let words = Array(CommandLine.arguments.dropFirst())
+        switch words.first {
         case GuardProcess.mode: GuardProcess.main()
         case Trampoline.mode: Trampoline.main()
         default:  // default: open set (words)
-            if let objection = Latchctl.objection(to: Array(CommandLine.arguments.dropFirst())) {
+            if let objection = Latchctl.objection(to: words) {
                 Console.complain("latchctl: \(objection)")
                 exit(ExitCode.validationFailure.rawValue)
             }

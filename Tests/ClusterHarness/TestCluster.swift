@@ -13,7 +13,7 @@ package actor TestCluster {
     package nonisolated let ids: [Int]
     private let peerPorts: [Int: Int]
     package nonisolated let clientPorts: [Int: Int]
-    private let extraConfiguration: String
+    private var extraConfiguration: String
     private var processes: [Int: NodeProcess] = [:]
     private var hasData: Set<Int> = []
 
@@ -69,6 +69,9 @@ package actor TestCluster {
             arguments: ["--config", file.path] + (isFirst ? ["--bootstrap"] : []) + arguments,
             log: folder.appendingPathComponent("node\(id).log"))
     }
+
+    /// Adds YAML lines to every node's file, as from its next start.
+    package func addToConfiguration(_ lines: String) { extraConfiguration += lines }
 
     package nonisolated func configurationFile(of id: Int) -> URL {
         folder.appendingPathComponent("node\(id).yaml")

@@ -2,33 +2,12 @@ import ClusterHarness
 import Foundation
 import LatchAPI
 import LatchClient
-import LocalMachine
 import SwiftProtobuf
 import Testing
 
 extension FailoverTests {
     @Suite("A whole cluster goes back to a backup (O10, L15)", .serialized)
     struct RestoreTests {
-        /// Runs `body` with all nodes started on the data that is there, one key added to their
-        /// files.
-        private func withNodes(
-            of cluster: TestCluster, _ key: String, _ body: () async throws -> Void
-        ) async throws {
-            var processes: [NodeProcess] = []
-            defer { for process in processes { process.kill() } }
-            for id in cluster.ids {
-                let file = cluster.folder.appendingPathComponent("restored\(id).yaml")
-                try await (cluster.configuration(of: id) + key + "\n")
-                    .write(to: file, atomically: true, encoding: .utf8)
-                processes.append(
-                    try NodeProcess(
-                        binary: BuiltPrograms.latchd, arguments: ["--config", file.path],
-                        log: cluster.folder.appendingPathComponent("restored\(id).log")))
-            }
-            for id in cluster.ids { try await cluster.catchUp(id) }
-            try await body()
-        }
-
         /// The token of a new session that joins through node 1, and the session.
         private func grant(
             _ cluster: TestCluster, leavingOut former: Latchd_V1_Session? = nil
@@ -72,12 +51,13 @@ extension FailoverTests {
                         at: backup.appendingPathComponent("data\(id)"),
                         to: cluster.dataDirectory(of: id))
                 }
-                try await withNodes(of: cluster, "incarnation: 1") {
-                    // Its holder's session of the backup does not hold the latch any more.
-                    let next = try await grant(cluster)
-                    #expect(next.token > lost.token)
-                    #expect(next.token >> 48 == 1)
-                }
+                await cluster.addToConfiguration("incarnation: 1\n")
+                for id in cluster.ids { try await cluster.start(id) }
+                for id in cluster.ids { try await cluster.catchUp(id) }
+                // Its holder's session of the backup does not hold the latch any more.
+                let next = try await grant(cluster)
+                #expect(next.token > lost.token)
+                #expect(next.token >> 48 == 1)
             }
         }
     }

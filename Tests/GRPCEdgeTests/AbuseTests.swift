@@ -102,10 +102,7 @@ extension GRPCEdgeTests {
                 $0.requestTimeoutMilliseconds = 200
             } _: { test in
                 let peer = try RawPeer(port: test.port)
-                try eventually("the server's SETTINGS") {
-                    peer.receive()
-                    return peer.frameTypes.contains(4)
-                }
+                try peer.waitForSettings()
                 // Acknowledged: from now on the window of a stream is 1 MiB. That of the answers
                 // stays at 64 KiB, of all streams together.
                 peer.send(RawPeer.frame(4, flags: 1, stream: 0, []))
@@ -280,10 +277,7 @@ extension GRPCEdgeTests {
                     return waiting
                 }
                 try eventually("it is accepted") { test.server.openConnections == 2 }
-                try eventually("it is greeted") {
-                    waiting.receive()
-                    return waiting.frameTypes.contains(4)
-                }
+                try waiting.waitForSettings()
                 try test.expectServes()
             }
         }

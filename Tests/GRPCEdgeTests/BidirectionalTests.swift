@@ -93,10 +93,7 @@ extension GRPCEdgeTests {
         func unreadAnswers() async throws {
             try await withServer { test in
                 let peer = try RawPeer(port: test.port)
-                try eventually("the server's SETTINGS") {
-                    peer.receive()
-                    return peer.frameTypes.contains(4)
-                }
+                try peer.waitForSettings()
                 // Acknowledged: from now on the window of a stream is 1 MiB.
                 var bytes = RawPeer.frame(4, flags: 1, stream: 0, [])
                 bytes += RawPeer.open("/t.T/Echoes", stream: 1)

@@ -34,6 +34,14 @@ final class RawPeer {
         received += socket.readSome()
     }
 
+    /// Reads until the server has greeted, with its SETTINGS (RFC 9113 §3.4).
+    func waitForSettings() throws {
+        try eventually("the server's SETTINGS") {
+            receive()
+            return frameTypes.contains(4)
+        }
+    }
+
     /// Reads until the server has closed.
     func waitForClose(within timeout: Duration = .seconds(10)) throws {
         try eventually("the server closes", within: timeout) {

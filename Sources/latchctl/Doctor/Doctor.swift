@@ -102,7 +102,7 @@ struct Doctor: AsyncParsableCommand {
 
     private func measureWrites(_ cluster: LatchCluster) async throws -> [Duration] {
         // Another doctor at work has a latch of its own.
-        let name = "latchctl-doctor-" + hexadecimal(UInt64.random(in: .min ... .max)).suffix(4)
+        let name = "latchctl-doctor-" + randomDigits()
         var spans: [Duration] = []
         do {
             for _ in 0..<max(5, samples / 5) {
