@@ -59,6 +59,7 @@ extension Simulation {
             let raft = node.raft
             try noteApplied(by: process, node, raft)
             try checkLeader(process, raft)
+            try checkBytes(of: process, raft)
         }
         if process.isRestoring { expectStreamsToResume(at: process, node) }
         if process.turns % 64 == 0 {
@@ -71,23 +72,6 @@ extension Simulation {
             node.raft.checkInvariants()
             check { () throws(Violation) in try checkBounds(node.status, of: process) }
         }
-    }
-
-    /// I19: what clients can make a node keep. Reads are counted apart from calls; for each call
-    /// that is held the node asks again and again for the gap to be closed, until one such call of
-    /// its own is decided; and openings of streams that are under way count as calls.
-    private func checkBounds(
-        _ status: NodeStatus, of process: SimulatedProcess
-    ) throws(Violation) {
-        let calls = process.maximumPendingCalls
-        let asked = 1 + options.requestTimeoutMilliseconds / options.gapTimeoutMilliseconds
-        try require(
-            status.pendingCalls <= calls * (2 + Int(asked)), "I19 bounds",
-            "\(process.id) keeps \(status.pendingCalls) calls and reads for a limit of \(calls)")
-        let streams = options.maximumSubscribers
-        try require(
-            status.subscribers <= streams + calls, "I19 bounds",
-            "\(process.id) serves \(status.subscribers) streams, at most \(streams)")
     }
 
     private func noteApplied(
