@@ -1,8 +1,8 @@
 import BinaryCoding
-import RaftCore
+package import RaftCore
 
 /// Watches all servers from outside and knows the one true history of the cluster (Figure 3).
-struct RaftObserver: Sendable {
+package struct RaftObserver: Sendable {
     private struct Position: Hashable {
         let index: LogIndex
         let term: Term
@@ -37,7 +37,7 @@ struct RaftObserver: Sendable {
     private(set) var electionCount = 0
     private(set) var newestLedTerm = Term.zero
 
-    init(count: Int) {
+    package init(count: Int) {
         views = Array(repeating: View(), count: count)
     }
 
@@ -45,7 +45,7 @@ struct RaftObserver: Sendable {
     var commitIndex: LogIndex { LogIndex(UInt64(committed.count)) }
 
     /// A server came back with what its disk remembers.
-    mutating func noteStart(_ server: Int, _ raft: Raft) throws(Violation) {
+    package mutating func noteStart(_ server: Int, _ raft: Raft) throws(Violation) {
         views[server] = View(
             term: raft.currentTerm, vote: raft.votedFor, commitIndex: raft.commitIndex,
             lastIndex: raft.log.lastIndex)
@@ -147,7 +147,7 @@ struct RaftObserver: Sendable {
     }
 
     /// A server hands an entry to its machine. True if nobody has applied this index before.
-    mutating func noteApplied(
+    package mutating func noteApplied(
         _ entry: Entry, by id: ServerID, in term: Term, disks: some Collection<SimulatedDisk>
     ) throws(Violation) -> Bool {
         guard let chain = chains[Position(index: entry.index, term: entry.term)] else {
@@ -208,7 +208,7 @@ struct RaftObserver: Sendable {
     /// A committed entry leaves a disk through a snapshot that holds it. Or by order of a leader of
     /// an earlier term than the one in which it was committed, whose message comes late: that
     /// leader need not have it, and this disk is none of the majority that does.
-    func checkTruncation(
+    package func checkTruncation(
         _ persist: Persist, of disk: SimulatedDisk, _ id: ServerID,
         disks: some Collection<SimulatedDisk>
     ) throws(Violation) {
