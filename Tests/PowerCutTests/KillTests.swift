@@ -3,6 +3,7 @@ import FaultyDisk
 import Foundation
 import RaftCore
 import RaftStorage
+import Synchronization
 import Testing
 
 /// The same story in a real process on the real file system, killed at one operation after another.
@@ -31,17 +32,25 @@ struct KillTests {
         let (storage, recovered) = try RaftStorage.open(
             directory: path + "/data", identity: Life.identity, options: options)
         let notes = open(path + "/acknowledged", O_WRONLY | O_APPEND | O_CREAT, 0o600)
-        let durable = DispatchSemaphore(value: 0)
+        let bursts = Mutex(Self.bursts(from: recovered)[...])
+        let isTold = DispatchSemaphore(value: 0)
+        // On the writer's thread, while it reports the burst before: so the operations of a story
+        // are the same each time, and a kill at a late one does happen.
+        @Sendable func queueNext() {
+            guard let burst = bursts.withLock({ $0.popFirst() }) else {
+                isTold.signal()
+                return
+            }
+            for persist in burst { storage.persist(persist) }
+        }
+        queueNext()
         storage.start(
             onPersisted: { id in
                 let line = Array("\(id.rawValue)\n".utf8)
                 _ = write(notes, line, line.count)
-                durable.signal()
+                queueNext()
             }, onFailure: { fatalError("\($0)") })
-        for burst in bursts(from: recovered) {
-            for persist in burst { storage.persist(persist) }
-            durable.wait()
-        }
+        isTold.wait()
         storage.close()
         close(notes)
         return disk.operations
