@@ -127,6 +127,24 @@ struct MachineTests {
         #expect(machine.latches(namespace: nil, prefix: "", after: nil, limit: 0).isEmpty)
     }
 
+    @Test("a page token is a latch's name, of any bytes, and nothing longer")
+    func pageTokens() {
+        let long = String(repeating: "x", count: Limits.nameBytes)
+        for name in [
+            PrimitiveName.demo, PrimitiveName(namespace: "", name: "3:a"),
+            PrimitiveName(namespace: "e\u{301}:", name: "\u{0}"),
+            PrimitiveName(namespace: long, name: long),
+        ] {
+            #expect(PrimitiveName(pageToken: name.pageToken) == name)
+        }
+        for token in [
+            "", "demo", ":demo", "-1:demo", "5:demo", "1:\u{e9}", "99999999999999999999:demo",
+            "+3:appdemo", "03:appdemo", "0:\(long)x", "1025:\(long)xdemo",
+        ] {
+            #expect(PrimitiveName(pageToken: token) == nil, "\(token.prefix(40))")
+        }
+    }
+
     @Test("a session remembers a bounded number of answers and of closed gaps (L7, I19)")
     func boundedMemory() {
         var replica = Replica()
