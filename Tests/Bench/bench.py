@@ -14,13 +14,15 @@ import os
 import re
 import shutil
 import signal
-import socket
 import statistics
 import struct
 import subprocess
 import sys
 import tempfile
 import time
+
+sys.path.append(os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "LocalMachine"))
+from free_ports import free_ports
 
 LOADS = [("1 in flight", 1, 1), ("64 in flight", 8, 8), ("256 in flight", 8, 32)]
 GRPC_HEADERS = ["-H", "content-type: application/grpc", "-H", "te: trailers"]
@@ -86,16 +88,6 @@ def call(port, path, message):
 
 
 # --- clusters ------------------------------------------------------------------------------------------------
-
-def free_ports(count):
-    sockets = [socket.socket() for _ in range(count)]
-    for one in sockets:
-        one.bind(("127.0.0.1", 0))
-    ports = [one.getsockname()[1] for one in sockets]
-    for one in sockets:
-        one.close()
-    return ports
-
 
 def wait_for(what, seconds, check):
     end = time.monotonic() + seconds

@@ -1,15 +1,8 @@
 """Three real nodes with status sites, and clients that hold latches, for the programs of this folder."""
-import json, os, re, shutil, signal, socket, subprocess, sys, tempfile, time, urllib.error, urllib.request
+import json, os, re, shutil, signal, subprocess, sys, tempfile, time, urllib.error, urllib.request
 
-
-def free_ports(count):
-    sockets = [socket.socket() for _ in range(count)]
-    for one in sockets:
-        one.bind(("127.0.0.1", 0))
-    ports = [one.getsockname()[1] for one in sockets]
-    for one in sockets:
-        one.close()
-    return ports
+sys.path.append(os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "LocalMachine"))
+from free_ports import free_ports
 
 
 def get(url):
