@@ -152,9 +152,7 @@ let package = Package(
             name: "FaultyDisk",
             dependencies: ["RaftCore", "RaftStorage", product("GRDBSQLite", "GRDB.swift")],
             path: "Tests/FaultyDisk", swiftSettings: strict),
-        .target(
-            name: "LocalMachine", path: "Tests/LocalMachine", exclude: ["free_ports.py"],
-            swiftSettings: strict),
+        .target(name: "LocalMachine", path: "Tests/LocalMachine", swiftSettings: strict),
         .target(
             name: "ClusterHarness",
             dependencies: [

@@ -6,14 +6,18 @@ extension PrimitiveName {
     /// Nil if it is no page token, or names what no latch is called: parts of more than
     /// ``Limits/nameBytes``.
     package init?(pageToken: String) {
-        let parts = pageToken.split(separator: ":", maxSplits: 1, omittingEmptySubsequences: false)
-        guard parts.count == 2, let count = Int(parts[0]),
-            (0...parts[1].utf8.count).contains(count), count <= Limits.nameBytes,
-            parts[1].utf8.count - count <= Limits.nameBytes
+        let bytes = pageToken.utf8
+        // By bytes: a colon and an accent after it are one character.
+        guard let colon = bytes.firstIndex(of: UInt8(ascii: ":")),
+            let count = Int(Substring(bytes[..<colon]))
+        else { return nil }
+        let text = bytes[colon...].dropFirst()
+        guard (0...text.count).contains(count), count <= Limits.nameBytes,
+            text.count - count <= Limits.nameBytes
         else { return nil }
         self.init(
-            namespace: String(Substring(parts[1].utf8.prefix(count))),
-            name: String(Substring(parts[1].utf8.dropFirst(count))))
+            namespace: String(Substring(text.prefix(count))),
+            name: String(Substring(text.dropFirst(count))))
         // A count in other digits, or one that ends within a character, is none of ours.
         guard self.pageToken.utf8.elementsEqual(pageToken.utf8) else { return nil }
     }

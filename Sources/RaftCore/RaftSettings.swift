@@ -10,12 +10,12 @@ package struct RaftSettings: Sendable, Equatable {
     package var maximumEntriesPerAppend = 2_048
     /// Payload bytes in one AppendEntries, at most (one entry may exceed it alone).
     package var maximumBytesPerAppend = 1 << 20
-    /// Payload bytes sent to one follower and not yet acknowledged, at most.
+    /// Payload bytes sent to one follower and not yet acknowledged: at this many, no more is sent.
     package var maximumInFlightBytes = 8 << 20
     /// AppendEntries with entries sent to one follower and not yet acknowledged, at most.
     package var maximumInFlightAppends = 64
-    /// Payload bytes in the leader's log past `commitIndex`, at most, or one proposal; more are
-    /// refused as overloaded.
+    /// Payload bytes in the leader's log past `commitIndex`, or not on its own disk, at most, or
+    /// one proposal; more are refused as overloaded.
     package var maximumUncommittedBytes = 64 << 20
     package var snapshotChunkBytes = 256 << 10
     /// Entries kept before the snapshot's index for followers that are only a little behind.

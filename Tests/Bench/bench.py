@@ -21,7 +21,7 @@ import sys
 import tempfile
 import time
 
-sys.path.append(os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "LocalMachine"))
+sys.path.append(os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "Python"))
 from free_ports import free_ports
 
 LOADS = [("1 in flight", 1, 1), ("64 in flight", 8, 8), ("256 in flight", 8, 32)]

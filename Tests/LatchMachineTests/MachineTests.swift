@@ -133,6 +133,9 @@ struct MachineTests {
         for name in [
             PrimitiveName.demo, PrimitiveName(namespace: "", name: "3:a"),
             PrimitiveName(namespace: "e\u{301}:", name: "\u{0}"),
+            // An accent that joins the colon before it, and one that joins the namespace.
+            PrimitiveName(namespace: "\u{301}", name: "x"),
+            PrimitiveName(namespace: "e", name: "\u{301}"),
             PrimitiveName(namespace: long, name: long),
         ] {
             #expect(PrimitiveName(pageToken: name.pageToken) == name)

@@ -385,7 +385,8 @@ def run_tests(program, mutants, jobs):
             expected = mutant.oracle.split(", ")
             fallen.sort(key=lambda test: (test.split(".")[0] not in expected, test))
             more = f" and {len(fallen) - 4} more" if len(fallen) > 4 else ""
-            is_killed = bool(fallen) and fallen[0].split(".")[0] in expected
+            is_killed = bool(fallen) and (
+                fallen[0].split(".")[0] in expected or fallen[0].startswith("trap "))
             if not is_killed:
                 survivors.append(mutant)
             verdict = "" if is_killed else f"SURVIVES {mutant.oracle}; what falls: "

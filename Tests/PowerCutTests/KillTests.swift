@@ -33,6 +33,7 @@ struct KillTests {
             directory: path + "/data", identity: Life.identity, options: options)
         let notes = open(path + "/acknowledged", O_WRONLY | O_APPEND | O_CREAT, 0o600)
         let bursts = Mutex(Self.bursts(from: recovered)[...])
+        let failure = Mutex<StorageFailure?>(nil)
         let isTold = DispatchSemaphore(value: 0)
         // On the writer's thread, while it reports the burst before: so the operations of a story
         // are the same each time, and a kill at a late one does happen.
@@ -49,12 +50,20 @@ struct KillTests {
                 let line = Array("\(id.rawValue)\n".utf8)
                 _ = write(notes, line, line.count)
                 queueNext()
-            }, onFailure: { fatalError("\($0)") })
-        isTold.wait()
+            },
+            onFailure: { reported in
+                failure.withLock { $0 = reported }
+                isTold.signal()
+            })
+        guard isTold.wait(timeout: .now() + 60) == .success else { throw Stuck() }
+        if let failure = failure.withLock({ $0 }) { throw failure }
         storage.close()
         close(notes)
         return disk.operations
     }
+
+    /// The writer says nothing any more.
+    private struct Stuck: Error {}
 
     private static func directory() throws -> String {
         let path = NSTemporaryDirectory() + "latchd-kill-" + UUID().uuidString

@@ -22,7 +22,8 @@ extension Simulation {
     }
 
     /// What a leader took and has not committed or written yet, and what is on its way to one
-    /// follower. Where nothing waits, one entry goes whatever its size.
+    /// follower. Where nothing waits, one entry goes whatever its size. What it inherited may be
+    /// more: it is what leaders before it took, and it may not know yet that it is committed.
     func checkBytes(of process: SimulatedProcess, _ raft: Raft) throws(Violation) {
         guard raft.role == .leader else { return }
         let limit = options.settings.maximumUncommittedBytes
@@ -36,14 +37,13 @@ extension Simulation {
                 waiting.sum <= limit || waiting.sum == waiting.largest, "I19 bounds",
                 "\(process.id) has \(waiting.sum) bytes \(place) for a limit of \(limit)")
         }
-        guard raft.log.payloadBytes > options.settings.maximumInFlightBytes else { return }
         for follower in raft.status.followers where follower.mode == .replicate {
             try checkWindow(to: follower, of: process, raft)
         }
     }
 
     /// All but the last message fit the window of bytes, and that one fits its own limit, or is one
-    /// entry.
+    /// entry. Messages hold one entry at least.
     private func checkWindow(
         to follower: FollowerStatus, of process: SimulatedProcess, _ raft: Raft
     ) throws(Violation) {

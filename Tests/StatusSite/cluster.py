@@ -1,7 +1,7 @@
 """Three real nodes with status sites, and clients that hold latches, for the programs of this folder."""
 import json, os, re, shutil, signal, subprocess, sys, tempfile, time, urllib.error, urllib.request
 
-sys.path.append(os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "LocalMachine"))
+sys.path.append(os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "Python"))
 from free_ports import free_ports
 
 

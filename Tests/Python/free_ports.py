@@ -1,6 +1,6 @@
 """Ports on 127.0.0.1 that nobody listens on; none is given twice by a process.
 
-As FreePorts.swift beside it, and for its reasons: they lie below those that a system gives to outgoing
+As Tests/LocalMachine/FreePorts.swift, and for its reasons: they lie below those that a system gives to outgoing
 connections, and no socket is bound to find out.
 """
 import random
