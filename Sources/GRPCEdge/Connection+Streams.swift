@@ -156,6 +156,16 @@ extension Connection {
     /// more than the peer. libnghttp2 has such a limit too, but calls it an internal error.
     func resetReceived() {
         spendIdleFrame()
+        spendReset()
+    }
+
+    /// We have reset a stream for what the client sent on it, or did not read. CVE-2025-8671,
+    /// MadeYouReset: costs us as much as a reset of the client's own, and it may open the next.
+    func resetSent() {
+        spendReset()
+    }
+
+    private func spendReset() {
         resets &-= 1
         if resets < 0 { endFlood("too many streams were reset") }
     }

@@ -40,7 +40,7 @@ final class Connection: @unchecked Sendable {
     var liveness: Liveness
     var readerPace = ReaderPace()
     var idleFrames: Int
-    /// How many more streams the client may reset before it gets some back.
+    /// How many more streams the client may reset, or make us reset, before it gets some back.
     var resets: Int
     var isDraining = false
     var isClosing = false

@@ -27,7 +27,8 @@ package struct EdgeSettings: Sendable {
     /// Frames without work in them (PING, SETTINGS, PRIORITY, WINDOW_UPDATE, empty DATA) that a
     /// connection may send in advance of its requests and answers.
     package var maximumIdleFrames: Int
-    /// Streams that a connection may reset at once; a thirtieth of them comes back each sweep.
+    /// Streams that a connection may reset, or make us reset, at once; a thirtieth of them comes
+    /// back each sweep.
     package var maximumResets: Int
     /// A connection is pinged this often and closed when no answer came before the next ping.
     package var pingIntervalSeconds: Int

@@ -333,6 +333,13 @@ private func frameSent(
         guard nghttp2_session_get_stream_remote_close(session, head.stream_id) == 0 else { return }
         let none = UInt8(NGHTTP2_FLAG_NONE.rawValue)
         nghttp2_submit_rst_stream(session, none, head.stream_id, NGHTTP2_NO_ERROR.rawValue)
+    } else if UInt32(head.type) == NGHTTP2_RST_STREAM.rawValue {
+        let code = frame.pointee.rst_stream.error_code
+        // Refused for its number: no call began, and who has not seen our SETTINGS opens many.
+        guard code != NGHTTP2_NO_ERROR.rawValue, code != NGHTTP2_REFUSED_STREAM.rawValue else {
+            return
+        }
+        with(user) { $0.resetSent() }
     } else if UInt32(head.type) == NGHTTP2_GOAWAY.rawValue {
         let goAway = frame.pointee.goaway
         guard goAway.error_code != NGHTTP2_NO_ERROR.rawValue else { return }

@@ -5,7 +5,10 @@ extension GRPCEdgeTests {
     /// While one client abuses the port, the others are served and memory stays bounded.
     @Suite struct Abuse {
         enum Flood: String, CaseIterable, Sendable {
-            case rapidReset, settings, ping, emptyData, continuation, largeHeaders
+            case rapidReset, settings, ping, emptyData, windowUpdate, continuation, largeHeaders
+            /// MadeYouReset (CVE-2025-8671): the client makes us reset its calls. More of a body
+            /// than was announced, and more window than there may be.
+            case bodyTooLong, windowTooLarge
 
             /// The frames of one burst; `first` is the number of its first frame.
             func burst(_ first: Int, count: Int) -> [UInt8] {
@@ -26,19 +29,45 @@ extension GRPCEdgeTests {
                     return number == 0
                         ? RawPeer.open("/t.T/Chat", stream: 1)
                         : RawPeer.frame(0, flags: 0, stream: 1, [])
+                case .windowUpdate:
+                    return number == 0
+                        ? RawPeer.open("/t.T/Chat", stream: 1)
+                        : RawPeer.frame(8, flags: 0, stream: 1, [0, 0, 0, 1])
                 case .continuation:
                     return number == 0
                         ? RawPeer.frame(1, flags: 0, stream: 1, RawPeer.requestBlock("/t.T/Echo"))
                         : RawPeer.frame(9, flags: 0, stream: 1, RawPeer.field("x", "y"))
                 case .largeHeaders:
-                    // 16 KB a stream is refused; the resets that follow count as work of nobody.
-                    let fields = (0..<150).flatMap { RawPeer.field("x-\($0)", Self.filler) }
-                    return RawPeer.frame(
-                        1, flags: 4, stream: stream, RawPeer.requestBlock("/t.T/Hold") + fields)
+                    return RawPeer.frame(1, flags: 4, stream: stream, Self.largeBlock)
+                case .bodyTooLong:
+                    return RawPeer.frame(1, flags: 4, stream: stream, Self.shortBlock)
+                        + RawPeer.frame(0, flags: 0, stream: stream, [0, 0])
+                case .windowTooLarge:
+                    return RawPeer.open("/t.T/Hold", stream: stream)
+                        + RawPeer.frame(0, flags: 1, stream: stream, [0, 0, 0, 0, 0])
+                        + RawPeer.frame(8, flags: 0, stream: stream, [0x7F, 0xFF, 0xFF, 0xFF])
                 }
             }
 
-            private static let filler = String(repeating: "z", count: 80)
+            /// Of a call with more than 16 KiB of headers, which is reset.
+            private static let largeBlock: [UInt8] = {
+                let filler = String(repeating: "z", count: 80)
+                let fields = (0..<150).flatMap { RawPeer.field("x-\($0)", filler) }
+                return RawPeer.requestBlock("/t.T/Hold") + fields
+            }()
+
+            private static let shortBlock =
+                RawPeer.requestBlock("/t.T/Chat") + RawPeer.field("content-length", "1")
+
+            /// Frames of one burst: large ones fill the socket sooner.
+            var perBurst: Int { self == .largeHeaders ? 50 : 500 }
+
+            /// How the GOAWAY may say why. Newer versions of libnghttp2 end the connection at the
+            /// first window that is too large.
+            var endings: [[UInt32]] {
+                let calm = [RawPeer.enhanceYourCalm]
+                return self == .windowTooLarge ? [calm, [RawPeer.flowControlError]] : [calm]
+            }
         }
 
         @Test(
@@ -50,20 +79,16 @@ extension GRPCEdgeTests {
                 _ = try honest.call("/t.T/Echo", [1])
                 let before = residentBytes()
                 let peer = try RawPeer(port: test.port)
-                let perBurst = flood == .largeHeaders ? 20 : 500
+                let count = flood.perBurst
                 for burst in 0..<60 {
-                    let isTaken = peer.send(flood.burst(burst * perBurst, count: perBurst))
+                    let isTaken = peer.send(flood.burst(burst * count, count: count))
                     // The honest client's call stands in line behind what the flood has sent.
                     #expect(try honest.call("/t.T/Echo", [2]).messages == [[2]])
                     guard isTaken else { break }
                 }
-                peer.receive()
-                if flood == .largeHeaders {
-                    #expect(peer.goAwayCodes.isEmpty, "only streams are reset")
-                } else {
-                    try peer.waitForClose()
-                    #expect(peer.goAwayCodes == [RawPeer.enhanceYourCalm])
-                }
+                try peer.waitForClose()
+                #expect(flood.endings.contains(peer.goAwayCodes), "\(peer.goAwayCodes)")
+                #expect(test.service.hostileReasons.count == 1)
                 // The first client's connection has outlived it, and a new one is taken.
                 #expect(try honest.call("/t.T/Echo", [3]).messages == [[3]])
                 try test.expectServes()
@@ -210,6 +235,7 @@ extension GRPCEdgeTests {
                 // Most of it is the 64 KiB that NIO keeps for the next read.
                 #expect(each < 128 << 10, "\(each) bytes a connection, both ends, of \(count)")
                 #expect(idle.count == count)
+                print("\(count) idle connections, \(each) bytes each for both ends")
             }
         }
 

@@ -48,12 +48,41 @@ extension GRPCEdgeTests {
             }
         }
 
-        @Test("WINDOW_UPDATE flood: closed")
-        func windowUpdateFlood() async throws {
-            try await expectClosed(reads: true) { number in
-                number == 0
-                    ? RawPeer.open("/t.T/Chat", stream: 1)
-                    : RawPeer.frame(8, flags: 0, stream: 1, [0, 0, 0, 1])
+        @Test(
+            "Frames of MadeYouReset (CVE-2025-8671) that end the connection at once",
+            arguments: [
+                // A window update of zero; DATA, and HEADERS, after the end of the request.
+                (RawPeer.frame(8, flags: 0, stream: 1, [0, 0, 0, 0]), 1),
+                (RawPeer.frame(0, flags: 0, stream: 1, [0]), 5),
+                (RawPeer.frame(1, flags: 5, stream: 1, RawPeer.field("x", "y")), 5),
+            ] as [([UInt8], UInt32)])
+        func madeYouReset(frame: [UInt8], code: UInt32) async throws {
+            try await withServer { test in
+                let peer = try RawPeer(port: test.port)
+                peer.send(
+                    RawPeer.open("/t.T/Hold", stream: 1)
+                        + RawPeer.frame(0, flags: 1, stream: 1, [0, 0, 0, 0, 0]) + frame)
+                try peer.waitForClose()
+                #expect(peer.goAwayCodes == [code])
+                #expect(peer.resetCodes.isEmpty)
+                #expect(test.service.hostileReasons.count == 1)
+                try test.expectServes()
+                #expect(test.service.opened == test.service.cancelled)
+            }
+        }
+
+        @Test("Streams that we reset for what the client sends do not end a connection of few")
+        func fewResets() async throws {
+            try await withServer { test in
+                let client = try HTTP2Client(port: test.port)
+                for _ in 0..<100 {
+                    let id = client.open("/t.T/Chat", [("content-length", "1")])
+                    client.sendRaw([0, 0], on: id)
+                    #expect(try client.finish(id).errorCode != 0)
+                }
+                #expect(try client.call("/t.T/Echo", [4]).messages == [[4]])
+                #expect(client.goAways == 0)
+                #expect(test.service.hostileReasons.isEmpty)
             }
         }
 

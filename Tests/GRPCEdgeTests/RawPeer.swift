@@ -69,6 +69,8 @@ final class RawPeer {
 
     /// The code for a peer that asks for too much (RFC 9113 §7).
     static let enhanceYourCalm: UInt32 = 0xB
+    /// The code for a window beyond 2³¹ - 1 (RFC 9113 §6.9.1).
+    static let flowControlError: UInt32 = 3
 
     private var frames: [(type: UInt8, payload: ArraySlice<UInt8>)] {
         var frames: [(type: UInt8, payload: ArraySlice<UInt8>)] = []
