@@ -6,11 +6,13 @@ import Testing
 
 @Suite("Power cuts at every disk operation of directed lives", .serialized)
 struct DirectedCutTests {
-    /// With `LATCH_CUTS`: every kind of survival at every operation, not a third of them in turn.
+    /// With `LATCH_CUTS`: at every operation every kind of survival, and the opening after each of
+    /// them cut at each of its own operations. Otherwise a third of the kinds, in turn, and only
+    /// the opening after one of them at each 20th operation.
     private let isLong = setting("LATCH_CUTS") != nil
 
     @Test(
-        "every operation, every kind of survival, and every operation of an opening (D21)",
+        "every operation, kinds of survival in turn, and every operation of some openings (D21)",
         arguments: Stories.allCases)
     func everyOperation(story: Stories) {
         let life = story.run(sample: .max)
@@ -20,8 +22,7 @@ struct DirectedCutTests {
         for cut in life.cuts {
             for (number, survival) in Survival.allCases.enumerated() {
                 guard isLong || number % 3 == cut.operation % 3 else { continue }
-                // Some openings are themselves cut at each of their operations.
-                let isCutAgain = cut.operation % 20 == 0 && (isLong || number < 3)
+                let isCutAgain = isLong || (cut.operation % 20 == 0 && number < 3)
                 let verdict = Verdict(
                     after: cut, states: life.states, survival: survival,
                     seed: UInt64(cut.operation), sample: isCutAgain ? .max : 0)
@@ -31,7 +32,8 @@ struct DirectedCutTests {
                 for again in verdict.opening.cuts {
                     recoveries += 1
                     let second = Verdict(
-                        after: again, states: verdict.opening.states, survival: .sectors,
+                        after: again, states: verdict.opening.states,
+                        survival: Survival.allCases[again.operation % Survival.allCases.count],
                         seed: UInt64(again.operation))
                     guard second.complaint == nil else {
                         return report(second, "again, \(survival)", verdict.opening, at: again)
