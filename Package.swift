@@ -220,7 +220,7 @@ let package = Package(
             swiftSettings: strict),
         .testTarget(
             name: "SimulationTests", dependencies: ["RaftSimulation", "RaftCore", "LatchMachine"],
-            swiftSettings: strict),
+            exclude: ["Kept.txt"], swiftSettings: strict),
         .testTarget(
             name: "LatchNodeTests",
             dependencies: [

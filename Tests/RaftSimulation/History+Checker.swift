@@ -18,8 +18,8 @@ extension History {
         budget.expiryTolerance = tolerance * Self.nanoseconds
         budget.searchedOperations = Self.searchedOperations
         budget.searchBytes = 64 << 20
-        budget.possibleStates = 500
-        budget.explanationTries = 4_000
+        budget.possibleStates = 2_000
+        budget.explanationTries = 20_000
         budget.search = .seconds(1)
         let history = forChecker
         let statistics = try Self.judge(history, budget, &marks)
@@ -43,7 +43,7 @@ extension History {
         case .linearizable(let statistics):
             return statistics
         case .undecided(_, let statistics):
-            marks.undecidedHistories += 1
+            marks.undecidedHistories += statistics.undecidedPartitions
             return statistics
         }
     }

@@ -2,7 +2,8 @@ package import LatchMachine
 
 /// What clients asked and got, on the one true clock.
 package struct History: Sendable {
-    /// One call with all its attempts, from the first sending to the first answer.
+    /// One call with all its attempts, from the first sending to the first answer; or from the
+    /// sending of the attempt that is answered, where each does its own work.
     package struct Operation: Sendable {
         package enum Kind: Sendable {
             case command(Command)
@@ -19,7 +20,7 @@ package struct History: Sendable {
         package let client: Int
         package let kind: Kind
         /// Milliseconds.
-        package let invoked: UInt64
+        package fileprivate(set) var invoked: UInt64
         /// Nil while nothing is known of its fate.
         package var returned: UInt64?
         package var result: Result?
@@ -33,6 +34,11 @@ package struct History: Sendable {
     mutating func begin(_ client: Int, _ kind: Operation.Kind, at now: UInt64) -> Int {
         operations.append(Operation(client: client, kind: kind, invoked: now))
         return operations.count - 1
+    }
+
+    /// The call was answered by an attempt that was sent at `time`.
+    mutating func moveBegin(of number: Int, to time: UInt64) {
+        operations[number].invoked = time
     }
 
     /// Notes one frame of a stream that was asked for at `invoked`.

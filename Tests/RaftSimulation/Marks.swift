@@ -15,7 +15,7 @@ package struct Marks: Sendable {
     package var latches = 0
     package var searchedLatches = 0
     package var searchedBeginnings = 0
-    /// Histories that the checker could not decide within its budget.
+    /// Latches, or beginnings of one, whose history the checker could not decide within its budget.
     package var undecidedHistories = 0
 
     package init() {}
@@ -45,4 +45,16 @@ package struct Marks: Sendable {
 
     /// Declared marks that no seed reached.
     package var unreached: [Mark] { Mark.allCases.filter { count($0) == 0 } }
+
+    /// Why `count` seeds without a violation prove less than they should, if they do: of one latch
+    /// in a thousand the history is not decided, or one mark in twenty is not reached. Few seeds
+    /// cannot tell.
+    package func weakness(of count: Int) -> String? {
+        guard count >= 10_000 else { return nil }
+        if undecidedHistories * 1_000 >= latches {
+            return "of the histories of \(latches) latches \(undecidedHistories) are undecided"
+        }
+        guard unreached.count * 20 > Mark.allCases.count else { return nil }
+        return "\(unreached.count) of \(Mark.allCases.count) marks are not reached"
+    }
 }

@@ -11,14 +11,22 @@ final class SimulatedClient {
     struct Call {
         let number: Int
         let request: Request
-        let begunAt: UInt64
+        var begunAt: UInt64
         /// What was committed when it began: a read must not be older (I18).
-        let commitAtBegin: UInt64
+        var commitAtBegin: UInt64
         var attempts = 0
         var retryAt: UInt64 = 0
         var lastNode: Int?
         /// Its place in the history.
         var operation: Int
+    }
+
+    /// One sending of a call.
+    private struct Attempt {
+        let call: Int
+        let operation: Int
+        let sentAt: UInt64
+        let commitAtSending: UInt64
     }
 
     enum Request {
@@ -221,7 +229,9 @@ final class SimulatedClient {
         call = open
         simulation.trace.note(
             "client \(number) → \(process.id): \(open.request), attempt \(open.attempts)")
-        let (callNumber, operation) = (open.number, open.operation)
+        let attempt = Attempt(
+            call: open.number, operation: open.operation, sentAt: simulation.now,
+            commitAtSending: simulation.observer.commitIndex.rawValue)
         simulation.submit(to: process) { sink in
             switch open.request {
             case .command(let command): .command(command, sink)
@@ -229,7 +239,7 @@ final class SimulatedClient {
             case .read(let query): .read(query, sink)
             }
         } answer: { [self] result in
-            take(result, callNumber, operation, from: process)
+            take(result, attempt, from: process)
         }
     }
 
@@ -269,12 +279,18 @@ final class SimulatedClient {
     // MARK: Answers
 
     private func take(
-        _ result: NodeResult, _ callNumber: Int, _ operation: Int, from process: SimulatedProcess
+        _ result: NodeResult, _ attempt: Attempt, from process: SimulatedProcess
     ) {
-        guard let open = call, open.number == callNumber else {
+        guard var open = call, open.number == attempt.call else {
             return simulation.mark(.staleAnswer)
         }
-        if case .failed = result {} else { call?.operation = operation }
+        if case .failed = result {} else { open.operation = attempt.operation }
+        if open.request.isAnsweredByAttempt {
+            open.begunAt = attempt.sentAt
+            open.commitAtBegin = attempt.commitAtSending
+            simulation.history.moveBegin(of: open.operation, to: attempt.sentAt)
+        }
+        call = open
         simulation.trace.note("client \(number) < \(process.id): \(result)")
         switch result {
         case .failed(let failure):
@@ -388,6 +404,15 @@ extension SimulatedClient.Request {
         switch self {
         case .command(let command): command.mayBeAppliedTwice
         case .renew, .read: true
+        }
+    }
+
+    /// Each attempt does its own work: what is answered was done after that attempt was sent. A
+    /// call with a request id may be answered with what an earlier attempt did.
+    fileprivate var isAnsweredByAttempt: Bool {
+        switch self {
+        case .command(.openSession), .renew, .read: true
+        case .command: false
         }
     }
 }

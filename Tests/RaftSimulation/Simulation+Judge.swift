@@ -47,11 +47,12 @@ extension Simulation {
 
     private func judgeNow() throws(Violation) {
         let elapsed = now - judgement.healedAt
-        // Messages that are late by up to 12 T are still on their way: some are of a leader that is
-        // gone, and count as heard from it.
+        // Messages that are late are still on their way: some are of a leader that is gone, and
+        // count as heard from it.
+        let quiet = now - min(now, max(judgement.healedAt, network.lastStraggler))
         guard let leader = processes.first(where: { $0.node?.raft.isReadyToServe == true }) else {
             try require(
-                elapsed < 20 * timeout, "I20 liveness",
+                quiet < 10 * timeout, "I20 liveness",
                 "no leader \(elapsed) ms after the last fault: " + summaries)
             judgement.ledSince = nil
             return

@@ -203,8 +203,9 @@ package final class Simulation: @unchecked Sendable {
         case .invariant(let text):
             fail(Violation("I8 node halted", "\(process.id): \(text)"))
         }
+        // A write that failed may be on the disk all the same (B26).
         time.after(generator.draw(from: 0...5)) { [self] in
-            if process.isHalted { crash(process, survivors: 0) }
+            if process.isHalted { crash(process, survivors: nil) }
         }
     }
 }

@@ -117,6 +117,28 @@ package struct SwarmOptions: Sendable {
         limits.heldCommandsPerSession = generator.pick([1, 4, 64])
         limits.participantsPerLatch = generator.pick([2, 1_024])
         limits.sessionsPerExpiry = generator.pick([1, 1_024])
+        if generator.happens(permille: 10) { liveLong() }
+    }
+
+    /// Long and calm enough, and with one latch that goes from hand to hand, to fill its ledger.
+    private mutating func liveLong() {
+        faultMilliseconds *= 8
+        requestTimeoutMilliseconds = 1_500
+        nemesis.pauseBetweenMilliseconds = 1_000...3_000
+        network.lossPermille = 0
+        network.delayMilliseconds = 0...2
+        diskMilliseconds = 0...2
+        turnDelayMilliseconds = 0...1
+        clients.count = max(clients.count, 3)
+        clients.pauseMilliseconds = 2...20
+        clients.sessionTimeoutMilliseconds = 200...2_000
+        clients.latchNames = 1
+        clients.movePermille = 700
+        clients.leavePermille = 50
+        // Few calls of unknown outcome: so long a history could not be decided otherwise.
+        clients.unsequencedPermille = 0
+        clients.lostReplyPermille = 0
+        clients.retryMilliseconds = 200...1_000
     }
 
     private mutating func drawSettings(_ generator: inout SeededGenerator) {

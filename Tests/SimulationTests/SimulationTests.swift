@@ -50,6 +50,29 @@ struct SimulationTests {
         #expect(first.marks.turns == second.marks.turns)
     }
 
+    /// `seed | what is left out, or none | cause`.
+    @Test("seeds that once failed pass (Kept.txt)")
+    func kept() throws {
+        let file = URL(filePath: #filePath).deletingLastPathComponent()
+            .appending(path: "Kept.txt")
+        let lines = try String(contentsOf: file, encoding: .utf8).split(separator: "\n")
+            .filter { !$0.hasPrefix("#") }
+        #expect(!lines.isEmpty)
+        for line in lines {
+            let parts = line.split(separator: "|", maxSplits: 2).map {
+                $0.trimmingCharacters(in: .whitespaces)
+            }
+            try #require(parts.count == 3, "\(line)")
+            let seed = try #require(UInt64(parts[0]), "\(line)")
+            let mask = try #require(SwarmMask(parts[1]), "\(line)")
+            do {
+                try Simulation(seed: seed, mask: mask).run()
+            } catch {
+                Issue.record("\(line): \(error)")
+            }
+        }
+    }
+
     @Test("a mask is written and read alike")
     func masks() throws {
         for text in ["none", "loss,crash", "clients=1,ms=400", "delay,retire,clients=2"] {

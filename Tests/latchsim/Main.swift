@@ -44,6 +44,7 @@ struct Main {
         }
         let smallest = wishes.mask.shrunk { self.failure(of: seed, $0) == failure }
         print("in the smallest world found: latchsim --seed \(seed) --without \(smallest)")
+        print("to keep it, Tests/SimulationTests/Kept.txt: \(seed) | \(smallest) | its cause")
         print(failure)
         return 1
     }
@@ -94,7 +95,11 @@ struct Main {
             "\(summary.marks.latches) latches, \(summary.marks.searchedLatches) searched whole, of "
                 + "\(summary.marks.searchedBeginnings) the beginning")
         tell(summary.marks, seeds: summary.seeds)
-        guard let failure = summary.failures.first else { return 0 }
+        guard let failure = summary.failures.first else {
+            guard let weakness = summary.marks.weakness(of: summary.seeds) else { return 0 }
+            print("no violation, but \(weakness): this proves too little")
+            return 1
+        }
         print(wishes.isQuiet ? "\(failure.violation)" : "\(failure.shrunk())")
         print("reproduce: \(failure.command)")
         return report(failure.violation, failure.seed)

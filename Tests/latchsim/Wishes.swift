@@ -8,7 +8,8 @@ struct Wishes {
                latchsim --shrink S [--without PARTS]   the smallest world in which it fails
         PARTS: a list such as crash,loss,clients=1,ms=400 of what to leave out:
           \(SwarmMask.Part.allCases.map(\.rawValue).joined(separator: " "))
-        Exit status: 0 no violation, 1 a violation (named on the last line), 64 wrong arguments.
+        Exit status: 0 no violation; 1 a violation, or so many undecided histories or so few marks
+        that 10,000 seeds prove too little (the last line says which); 64 wrong arguments.
         """
 
     var seeds: UInt64 = 1_000
