@@ -46,12 +46,13 @@ package struct Marks: Sendable {
     /// Declared marks that no seed reached.
     package var unreached: [Mark] { Mark.allCases.filter { count($0) == 0 } }
 
-    /// Why `count` seeds without a violation prove less than they should, if they do: of one latch
-    /// in a thousand the history is not decided, or one mark in twenty is not reached. Few seeds
-    /// cannot tell.
+    /// Why `count` seeds without a violation prove less than they should, if they do: one history
+    /// in two hundred is not decided, or one mark in twenty is not reached. Few seeds cannot tell.
+    /// Usually it is one history in two thousand; the search has a second for each, and a busy
+    /// machine leaves it less.
     package func weakness(of count: Int) -> String? {
         guard count >= 10_000 else { return nil }
-        if undecidedHistories * 1_000 >= latches {
+        if undecidedHistories * 200 >= latches {
             return "of the histories of \(latches) latches \(undecidedHistories) are undecided"
         }
         guard unreached.count * 20 > Mark.allCases.count else { return nil }
