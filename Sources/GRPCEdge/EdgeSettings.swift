@@ -54,7 +54,8 @@ package struct EdgeSettings: Sendable {
         maximumHeaderListBytes = 16 << 10
         maximumConnections = 4096
         maximumIdleFrames = 10_000
-        maximumResets = 1_000
+        // A client may give up all its calls at once, or stop reading all of them.
+        maximumResets = 2_000
         pingIntervalSeconds = 30
         handshakeTimeoutMilliseconds = 10_000
         requestTimeoutMilliseconds = 30_000

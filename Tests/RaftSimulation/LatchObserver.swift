@@ -6,6 +6,8 @@ struct LatchObserver: Sendable {
     private struct Session {
         let primitive: PrimitiveName
         var isOpen = true
+        /// When it expired.
+        var expiredAt: UInt64?
         /// True time before which no expiry may end it (I16): from sending the last confirmed
         /// keep-alive.
         var safeUntil: UInt64
@@ -43,9 +45,14 @@ struct LatchObserver: Sendable {
 
     /// A keep-alive (or the opening) of `session`, sent at true time `sent`, was confirmed to its
     /// client.
-    mutating func noteConfirmed(_ session: SessionID, safeUntil: UInt64) {
+    mutating func noteConfirmed(_ session: SessionID, safeUntil: UInt64) throws(Violation) {
         guard let known = sessions[session] else { return }
         sessions[session]?.safeUntil = max(known.safeUntil, safeUntil)
+        // The answer may come when all is over.
+        try require(
+            known.expiredAt ?? .max >= safeUntil, "I16 never early",
+            "session \(session) expired at \(known.expiredAt ?? 0), a keep-alive that is answered "
+                + "now keeps its client safe until \(safeUntil)")
     }
 
     /// True time until which a client certainly believes that its session lives.
@@ -196,6 +203,7 @@ struct LatchObserver: Sendable {
         sessions[session]?.isOpen = false
         if case .expire = command {
             expiredCount += 1
+            sessions[session]?.expiredAt = now
             try require(
                 now >= known.safeUntil, "I16 never early",
                 "session \(session) expired at \(now), its client is safe until \(known.safeUntil)")

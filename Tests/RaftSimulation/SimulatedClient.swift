@@ -284,13 +284,16 @@ final class SimulatedClient {
         guard var open = call, open.number == attempt.call else {
             return simulation.mark(.staleAnswer)
         }
-        if case .failed = result {} else { open.operation = attempt.operation }
-        if open.request.isAnsweredByAttempt {
-            open.begunAt = attempt.sentAt
-            open.commitAtBegin = attempt.commitAtSending
-            simulation.history.moveBegin(of: open.operation, to: attempt.sentAt)
+        if case .failed = result {
+        } else {
+            open.operation = attempt.operation
+            if open.request.isAnsweredByAttempt {
+                open.begunAt = attempt.sentAt
+                open.commitAtBegin = attempt.commitAtSending
+                simulation.history.moveBegin(of: open.operation, to: attempt.sentAt)
+            }
+            call = open
         }
-        call = open
         simulation.trace.note("client \(number) < \(process.id): \(result)")
         switch result {
         case .failed(let failure):
@@ -343,7 +346,9 @@ final class SimulatedClient {
         // A leader's clock may run 5 % faster than the true one.
         let safe =
             timeoutMilliseconds * (simulation.options.areClocksDrifting ? 950 : 1_000) / 1_000
-        simulation.truth.latches.noteConfirmed(session, safeUntil: open.begunAt + safe)
+        simulation.check { () throws(Violation) in
+            try simulation.truth.latches.noteConfirmed(session, safeUntil: open.begunAt + safe)
+        }
     }
 
     private func take(_ answer: Answer, of open: Call, _ index: UInt64) {

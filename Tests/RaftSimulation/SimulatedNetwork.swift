@@ -9,7 +9,8 @@ struct SimulatedNetwork: Sendable {
     /// Ordered links: nothing arrives before this.
     private var lastArrival: [UInt64]
     private(set) var isHealed = false
-    /// When the last message of the time of faults arrives.
+    /// When the last message of the time of faults arrives, of those that go their own way and are
+    /// not kept back.
     private(set) var lastStraggler: UInt64 = 0
     /// Grows with every change of the cuts, so that a late heal does not undo a newer partition.
     private(set) var epoch = 0

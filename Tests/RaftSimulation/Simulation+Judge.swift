@@ -52,8 +52,9 @@ extension Simulation {
         let quiet = now - min(now, max(judgement.healedAt, network.lastStraggler))
         guard let leader = processes.first(where: { $0.node?.raft.isReadyToServe == true }) else {
             try require(
-                quiet < 10 * timeout, "I20 liveness",
-                "no leader \(elapsed) ms after the last fault: " + summaries)
+                quiet < 10 * timeout && elapsed < 20 * timeout, "I20 liveness",
+                "no leader \(elapsed) ms after the last fault, \(quiet) ms after the last message "
+                    + "from before: " + summaries)
             judgement.ledSince = nil
             return
         }

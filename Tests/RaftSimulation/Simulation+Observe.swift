@@ -62,6 +62,8 @@ extension Simulation {
             try checkBytes(of: process, raft)
         }
         if process.isRestoring { expectStreamsToResume(at: process, node) }
+        // It ends the process: what was found before it has a name, and is to be told.
+        guard violation == nil else { return }
         node.raft.checkInvariants()
         check { () throws(Violation) in try checkBounds(node.status, of: process) }
         // Machines that are equal keep or break them together: the true one is looked at after

@@ -42,7 +42,10 @@ package final class Simulation: @unchecked Sendable {
 
     /// More events than this means that the cluster runs in circles. Where every server tells every
     /// other one a digest after each entry, most events are those.
-    private var eventLimit: Int { max(600_000, 25_000 * processes.count * processes.count) }
+    private var eventLimit: Int {
+        let usual = max(600_000, 25_000 * processes.count * processes.count)
+        return usual * Int(1 + options.faultMilliseconds / 2_500)
+    }
 
     package convenience init(
         seed: UInt64, mode: Trace.Mode = .hashOnly, mask: SwarmMask = SwarmMask()

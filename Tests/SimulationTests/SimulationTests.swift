@@ -50,8 +50,7 @@ struct SimulationTests {
         #expect(first.marks.turns == second.marks.turns)
     }
 
-    /// `seed | what is left out, or none | cause`.
-    @Test("seeds that once failed pass (Kept.txt)")
+    @Test("seeds that are kept because they failed pass (Kept.txt)")
     func kept() throws {
         let file = URL(filePath: #filePath).deletingLastPathComponent()
             .appending(path: "Kept.txt")
@@ -59,10 +58,10 @@ struct SimulationTests {
             .filter { !$0.hasPrefix("#") }
         #expect(!lines.isEmpty)
         for line in lines {
-            let parts = line.split(separator: "|", maxSplits: 2).map {
+            let parts = line.split(separator: "|", maxSplits: 3).map {
                 $0.trimmingCharacters(in: .whitespaces)
             }
-            try #require(parts.count == 3, "\(line)")
+            try #require(parts.count == 4, "\(line)")
             let seed = try #require(UInt64(parts[0]), "\(line)")
             let mask = try #require(SwarmMask(parts[1]), "\(line)")
             do {

@@ -44,7 +44,7 @@ struct Main {
         }
         let smallest = wishes.mask.shrunk { self.failure(of: seed, $0) == failure }
         print("in the smallest world found: latchsim --seed \(seed) --without \(smallest)")
-        print("to keep it, Tests/SimulationTests/Kept.txt: \(seed) | \(smallest) | its cause")
+        print("to keep it, Tests/SimulationTests/Kept.txt: \(seed) | \(smallest) | - | its cause")
         print(failure)
         return 1
     }
