@@ -15,6 +15,13 @@ struct DamageTests {
         holder="p" participants="p","q" @8
         6 c1 n3 10ms..11ms close "a" session=5 => closed
         7 c2 n3 12ms..13ms read "a" session=7 => state term=2 holder="q" participants="q" @9
+        8 c2 n3 14ms..15ms join "a" session=7 request=2 participant="r" => state term=2 \
+        holder="q" participants="q","r" @10
+        9 c2 n3 16ms..17ms publish "a" session=7 request=3 token=9 value="here" => done @11
+        10 c2 n3 18ms..19ms leave "a" session=7 request=4 participant="r" => done
+        11 c2 n3 18ms..19ms read "a" => state term=2 token=9 holder="q" participants="q" \
+        value="here" @12
+        12 c2 n3 20ms..21ms read "a" session=7 => state term=2 holder="q" participants="q" @12
         """
 
     private func history() throws -> [ClientOperation] { try HistoryText.parse(Self.good) }

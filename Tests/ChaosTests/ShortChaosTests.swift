@@ -35,6 +35,9 @@ struct ShortChaosTests {
         #expect(report.isGood, "LATCH_SEED=\(seed)\n\(report)")
         #expect(report.figures.acknowledged > 1_000)
         #expect(report.done.count >= 12)
+        for verb in ["join", "leave", "hand-over", "publish", "evict", "delete"] {
+            #expect(report.figures.done[verb] ?? 0 > 0, "\(verb)")
+        }
     }
 
     @Test("cycles of kill -9 lose nothing that was acknowledged")

@@ -8,11 +8,24 @@ package struct AtomixFailure: Error, CustomStringConvertible, Equatable {
     /// `latchd-reason`.
     package let reason: String
     package let message: String
+
+    package init(reason: String, message: String) {
+        self.reason = reason
+        self.message = message
+    }
+
     package var description: String { "\(reason): \(message)" }
 
     /// The same request id may be sent again: nothing was done, or that settles what was.
     package var isRetryable: Bool {
         ["no-leader", "overloaded", "outcome-unknown"].contains(reason)
+    }
+}
+
+extension RPCError {
+    /// `latchd-reason`, with which a call of `latchd.v1` fails; nil if the node did not say one.
+    package var reason: String? {
+        metadata[stringValues: "latchd-reason"].first { _ in true }
     }
 }
 
@@ -64,6 +77,17 @@ package struct AtomixAttempt: Sendable {
 
     package func close(_ header: Atomix_Headers_RequestHeader) async throws {
         _ = try await connection.latch.close(.with { $0.header = header }, options: options) {
+            try Self.judge($0, \.header)
+        }
+    }
+
+    /// Ends every session of the latch and removes it.
+    package func delete(_ header: Atomix_Headers_RequestHeader) async throws {
+        let request = Atomix_Leader_CloseRequest.with {
+            $0.header = header
+            $0.delete = true
+        }
+        _ = try await connection.latch.close(request, options: options) {
             try Self.judge($0, \.header)
         }
     }

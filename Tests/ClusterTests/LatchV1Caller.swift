@@ -150,13 +150,6 @@ struct LatchV1Caller {
     }
 }
 
-extension RPCError {
-    /// The word for programs.
-    var reason: String? {
-        metadata[stringValues: "latchd-reason"].first { _ in true }
-    }
-}
-
 /// The error that a call must fail with.
 func failure(_ body: () async throws -> Void) async throws -> RPCError {
     do {

@@ -33,11 +33,12 @@ extension HistoryChecker {
                 switch (operation.call, outcome) {
                 case (_, .refused), (.openSession, .opened), (.keepAlive, .alive),
                     (.closeSession, .closed), (.deleteLatch, .closed), (.join, .state),
-                    (.leave, .state), (.handOver, .state), (.handOver, .denied),
+                    (.leave, .state), (.leave, .done),
+                    (.handOver, .state), (.handOver, .done), (.handOver, .denied),
                     (.publish, .state), (.publish, .done), (.publish, .denied(.tokenMoved)),
-                    (.evict, .state), (.evict, .denied), (.read, .state), (.frame, .state),
-                    (.frame, .streamOpened),
-                    (.frame, .streamClosed):
+                    (.evict, .state), (.evict, .done), (.evict, .denied),
+                    (.read, .state),
+                    (.frame, .state), (.frame, .streamOpened), (.frame, .streamClosed):
                     true
                 case (_, .unknownSession): operation.call.session != nil
                 case (_, .opened), (_, .alive), (_, .closed), (_, .state), (_, .done),

@@ -1,4 +1,5 @@
 import ClusterHarness
+import GRPCCore
 import HistoryChecker
 import LatchAPI
 import SwiftProtobuf
@@ -8,6 +9,8 @@ struct OwnSession: Sendable {
     let latch: String
     let id: UInt64
     let timeoutMilliseconds: Int
+    /// It is opened, renewed and closed by `latchd.v1` and not by Atomix.
+    var isOfV1 = false
     var requestID: UInt64 = 0
     var answeredID: UInt64 = 0
     var lastRenewed = ContinuousClock.now
@@ -29,21 +32,25 @@ extension ChaosClients {
 
     /// A new session; nil when the run ends first. An attempt whose answer is lost leaves one
     /// behind that nobody uses, and that expires.
-    func open(_ latch: String, client: Int, timeoutMilliseconds: Int) async -> OwnSession? {
+    func open(
+        _ latch: String, client: Int, timeoutMilliseconds: Int, byV1: Bool = false
+    ) async -> OwnSession? {
         while continues {
             let node = pickNode()
             let call = Call.openSession(
                 latch: latch, timeoutMilliseconds: UInt64(timeoutMilliseconds))
             let (answer, _) = await recorder.attempt(call, client: client, node: node + 1) {
-                try await attempt(at: node).create(
+                if byV1 { return try await openByV1(latch, timeoutMilliseconds, at: node) }
+                let answer = try await attempt(at: node).create(
                     Self.header(latch), milliseconds: timeoutMilliseconds)
+                return (id: answer.header.sessionID, index: answer.header.index)
             } outcome: {
-                (.opened(session: $0.header.sessionID), $0.header.index)
+                (.opened(session: $0.id), $0.index)
             }
             if let answer {
                 return OwnSession(
-                    latch: latch, id: answer.header.sessionID,
-                    timeoutMilliseconds: timeoutMilliseconds)
+                    latch: latch, id: answer.id, timeoutMilliseconds: timeoutMilliseconds,
+                    isOfV1: byV1)
             }
             avoid(node)
             await pause()
@@ -51,47 +58,12 @@ extension ChaosClients {
         return nil
     }
 
-    /// Joins under the session's next request id until it is answered; false if the session is over
-    /// or the run ends.
-    func join(_ session: inout OwnSession, _ participant: String, client: Int) async -> Bool {
-        session.requestID += 1
-        while continues, !session.isOver {
-            if session.isDueForRenewal { await renew(&session, client: client) }
-            let answer = await joinOnce(&session, participant, client: client)
-            if answer { return true }
-        }
-        return false
-    }
-
-    /// One attempt with the session's current request id.
-    func joinOnce(_ session: inout OwnSession, _ participant: String, client: Int) async -> Bool {
-        let node = pickNode()
-        let (latch, id, requestID) = (session.latch, session.id, session.requestID)
-        let call = Call.join(
-            latch: latch, session: id, requestID: requestID, participant: participant)
-        let (answer, outcome) = await recorder.attempt(call, client: client, node: node + 1) {
-            try await attempt(at: node).latch(
-                Self.header(latch, session: id, requestID: requestID), participant)
-        } outcome: {
-            (.state(LatchView($0.latch)), $0.header.index)
-        }
-        if answer != nil {
-            session.answeredID = requestID
-            return true
-        }
-        if outcome == .unknownSession { session.isOver = true }
-        if outcome == nil { avoid(node) }
-        if case .refused(let reason) = outcome, reason == "gap" { session.isOver = true }
-        await pause()
-        return false
-    }
-
     /// Keeps a session alive, at another node if one does not answer.
     func renew(
         _ session: inout OwnSession, client: Int,
         stream: (id: UInt64, response: UInt64)? = nil
     ) async {
-        let (latch, id) = (session.latch, session.id)
+        let (latch, id, current) = (session.latch, session.id, session)
         // Answers may still be asked for again: only old ones are acknowledged.
         let acknowledged = session.answeredID > 8 ? session.answeredID - 8 : 0
         let header = Self.header(
@@ -104,6 +76,7 @@ extension ChaosClients {
             let (answer, outcome): (Void?, Outcome?) = await recorder.attempt(
                 call, client: client, node: node + 1
             ) {
+                if current.isOfV1 { return try await renewByV1(current, at: node) }
                 try await attempt(at: node).keepAlive(header)
             } outcome: {
                 (.alive, nil)
@@ -135,7 +108,7 @@ extension ChaosClients {
             (view, outcome) = (result.answer.map { LatchView($0.latch) }, result.outcome)
         } else {
             let result = await recorder.attempt(call, client: client, node: node + 1) {
-                try await attempt(at: node).getLatch(latch, namespace: Self.namespace)
+                try await attempt(at: node).getLatchOrNothing(latch, namespace: Self.namespace)
             } outcome: {
                 (.state(LatchView($0.latch.state)), $0.index)
             }
@@ -152,6 +125,7 @@ extension ChaosClients {
             let (answer, _): (Void?, Outcome?) = await recorder.attempt(
                 call, client: client, node: node + 1
             ) {
+                if session.isOfV1 { return try await closeByV1(session, at: node) }
                 try await attempt(at: node).close(Self.header(session.latch, session: session.id))
             } outcome: {
                 (.closed, nil)
@@ -173,6 +147,20 @@ extension LatchView {
     init(_ state: Latchd_V1_LatchState) {
         self.init(
             term: state.term, token: state.fencingToken,
-            holder: state.hasHolder ? state.holder : nil, participants: state.participants)
+            holder: state.hasHolder ? state.holder : nil, participants: state.participants,
+            value: state.value)
+    }
+}
+
+extension AtomixAttempt {
+    /// A latch that does not exist is like one that nobody has touched.
+    fileprivate func getLatchOrNothing(
+        _ name: String, namespace: String
+    ) async throws -> Latchd_V1_GetLatchResponse {
+        do {
+            return try await getLatch(name, namespace: namespace)
+        } catch let error as RPCError where error.reason == "no-such-latch" {
+            return .init()
+        }
     }
 }

@@ -75,6 +75,12 @@ package final class ChaosClients: Sendable {
                     let client = 1_000 + latch * 100 + contender
                     group.addTask { await self.contend(client: client, latch: "shared-\(latch)") }
                 }
+                group.addTask {
+                    // A delete takes a scan from the checker, that a term has one holder: the
+                    // other latches keep it.
+                    await self.operate(
+                        client: 3_000 + latch, latch: "shared-\(latch)", deletes: latch == 0)
+                }
                 for watcher in 0..<mix.watchersPerLatch {
                     let client = 2_000 + latch * 100 + watcher
                     group.addTask { await self.watch(client: client, latch: "shared-\(latch)") }

@@ -47,11 +47,13 @@ package struct ChaosReport: Sendable, CustomStringConvertible {
                 + " \(figures.longestSilenceMilliseconds) ms",
             "  history: \(Self.text(verdict)), checked in \(Int(checking / .seconds(1))) s",
         ]
+        lines.append("  done: " + Self.list(figures.done))
         lines.append("  \(selfCheck)")
         if killCycles > 0 { lines.append("  kill -9 cycles: \(killCycles)") }
-        let faults = done.sorted { $0.key.rawValue < $1.key.rawValue }
-            .map { "\($0.key.rawValue) \($0.value)" }
-        if !faults.isEmpty { lines.append("  faults: " + faults.joined(separator: ", ")) }
+        if !done.isEmpty {
+            let counts = done.map { ($0.rawValue, $1) }
+            lines.append("  faults: " + Self.list(Dictionary(uniqueKeysWithValues: counts)))
+        }
         let diskFaults = (done[.failSync] ?? 0) + (done[.fullDisk] ?? 0)
         if diskFaults > 0 {
             lines.append(
@@ -61,6 +63,10 @@ package struct ChaosReport: Sendable, CustomStringConvertible {
         lines += problems.map { "  PROBLEM: " + $0 }
         if case .violation(let report) = verdict { lines.append("\(report)") }
         return lines.joined(separator: "\n")
+    }
+
+    private static func list(_ counts: [String: Int]) -> String {
+        counts.sorted { $0.key < $1.key }.map { "\($0) \($1)" }.joined(separator: ", ")
     }
 
     private static func text(_ verdict: Verdict) -> String {

@@ -15,14 +15,19 @@ package enum Damage: String, CaseIterable, Sendable {
     case aliveAfterClose = "alive after its close"
     /// A repeated request gets another answer than the first time.
     case otherAnswer = "another answer to a repeat"
+    /// Who has left is still in the latch.
+    case staysAfterLeave = "in the latch after its leave"
+    /// The latch shows a text that nobody published.
+    case inventedValue = "a value that nobody published"
 
     /// The operations of one latch with this damage; nil if the history has no place for it.
     package func done(to history: [ClientOperation]) -> [ClientOperation]? {
         let latches = Dictionary(grouping: history, by: \.call.latch)
         for latch in latches.keys.sorted().reversed() {
-            guard let operations = latches[latch], let damaged = damage(operations) else {
-                continue
-            }
+            // After a delete terms begin anew, and some of these lies could be true.
+            guard let operations = latches[latch], !operations.contains(where: \.isDelete),
+                let damaged = damage(operations)
+            else { continue }
             return damaged
         }
         return nil
@@ -36,6 +41,9 @@ package enum Damage: String, CaseIterable, Sendable {
         case .termFalls: termFalls(operations)
         case .aliveAfterClose: aliveAfterClose(operations)
         case .otherAnswer: otherAnswer(operations)
+        case .staysAfterLeave: staysAfterLeave(operations)
+        case .inventedValue:
+            change(operations, where: { $0.value?.isEmpty == false }) { $0.value = "nobody's" }
         }
     }
 
@@ -108,6 +116,24 @@ package enum Damage: String, CaseIterable, Sendable {
         return operations + [operations.next(first.call, .state(view), index: first.index)]
     }
 
+    /// A read after an answered leave; names join once.
+    private func staysAfterLeave(_ operations: [ClientOperation]) -> [ClientOperation]? {
+        for leave in operations {
+            guard case .leave(_, _, _, let name) = leave.call, leave.outcome != nil,
+                let returned = leave.returned,
+                operations.contains(where: {
+                    ($0.returned ?? .max) < leave.invoked && $0.joins(name)
+                }),
+                let position = operations.firstIndex(where: {
+                    $0.isRead && $0.invoked > returned && $0.view?.holder != nil
+                }), var view = operations[position].view
+            else { continue }
+            view.participants.append(name)
+            return replaced(operations, at: position, by: view)
+        }
+        return nil
+    }
+
     // MARK: Tools
 
     /// Changes the last view that `isFit`.
@@ -137,6 +163,10 @@ extension ClientOperation {
 
     fileprivate var isRead: Bool {
         if case .read = call { true } else { false }
+    }
+
+    fileprivate var isDelete: Bool {
+        if case .deleteLatch = call { true } else { false }
     }
 
     fileprivate var isSessionRead: Bool { isRead && call.session != nil }

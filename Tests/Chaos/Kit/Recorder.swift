@@ -10,6 +10,7 @@ package final class Recorder: Sendable {
         var acknowledged = 0
         var unknown = 0
         var refused = 0
+        var done: [String: Int] = [:]
         /// Failures and acknowledgements since they were last taken, for the timeline.
         var recentFailures = 0
         var recentAcknowledged = 0
@@ -35,14 +36,8 @@ package final class Recorder: Sendable {
         case unknown
 
         init(_ error: any Error) {
-            if let failure = error as? AtomixFailure {
-                switch failure.reason {
-                case "unknown-session": self = .outcome(.unknownSession)
-                case "no-leader", "overloaded", "gap", "invalid":
-                    self = .outcome(.refused(reason: failure.reason))
-                default:  // default: open set (reasons that leave the outcome open)
-                    self = .unknown
-                }
+            if let reason = Self.reason(of: error) {
+                self = Self.meaning(of: reason)
             } else if let error = error as? RPCError, error.code == .unavailable,
                 // What grpc-swift says when it had no connection to send the call on.
                 error.message.contains("hannel isn't ready")
@@ -53,20 +48,43 @@ package final class Recorder: Sendable {
                 self = .unknown
             }
         }
+
+        private static func reason(of error: any Error) -> String? {
+            (error as? AtomixFailure)?.reason ?? (error as? RPCError)?.reason
+        }
+
+        private static func meaning(of reason: String) -> Failure {
+            switch reason {
+            case "unknown-session": .outcome(.unknownSession)
+            case "token-moved": .outcome(.denied(.tokenMoved))
+            case "no-such-participant", "no-such-latch": .outcome(.denied(.noSuchParticipant))
+            case "no-leader", "overloaded", "gap", "invalid": .outcome(.refused(reason: reason))
+            default: .unknown  // default: open set (reasons that leave the outcome open)
+            }
+        }
     }
 
     /// Makes one attempt and records it; nil if it did not succeed or the session is over, and
     /// then the outcome that is known.
+    ///
+    /// - Parameter shown: the latch that the answer shows beside the outcome, as it was at some
+    ///   moment between call and answer: a read of its own.
     func attempt<Answer: Sendable>(
         _ call: Call, client: Int, node: Int,
         _ body: () async throws -> Answer,
-        outcome: (Answer) -> (Outcome, index: UInt64?)
+        outcome: (Answer) -> (Outcome, index: UInt64?),
+        shown: (Answer) -> (view: LatchView, index: UInt64)? = { _ in nil }
     ) async -> (answer: Answer?, outcome: Outcome?) {
         let invoked = now()
         do {
             let answer = try await body()
+            let returned = now()
             let (result, index) = outcome(answer)
-            record(call, client, node, invoked, now(), result, index)
+            record(call, client, node, invoked, returned, result, index)
+            if let (view, index) = shown(answer) {
+                let read = Call.read(latch: call.latch, session: nil)
+                append(read, client, node, invoked, returned, .state(view), index)
+            }
             return (answer, result)
         } catch {
             switch Failure(error) {
@@ -87,13 +105,21 @@ package final class Recorder: Sendable {
         _ call: Call, _ client: Int, _ node: Int, _ invoked: UInt64, _ returned: UInt64?,
         _ outcome: Outcome?, _ index: UInt64?
     ) {
+        append(call, client, node, invoked, returned, outcome, index)
+        state.withLock { $0.count(call, outcome, at: returned) }
+    }
+
+    /// Without counting it: it is no call of its own.
+    private func append(
+        _ call: Call, _ client: Int, _ node: Int, _ invoked: UInt64, _ returned: UInt64?,
+        _ outcome: Outcome?, _ index: UInt64?
+    ) {
         state.withLock { state in
             state.operations.append(
                 ClientOperation(
                     id: state.operations.count, client: client, node: node, invoked: invoked,
                     returned: returned, call: call, outcome: outcome,
                     index: index == 0 ? nil : index))
-            state.count(outcome, at: returned)
         }
     }
 
@@ -113,22 +139,25 @@ package final class Recorder: Sendable {
         state.withLock {
             Figures(
                 operations: $0.operations.count, acknowledged: $0.acknowledged,
-                unknown: $0.unknown, refused: $0.refused,
+                unknown: $0.unknown, refused: $0.refused, done: $0.done,
                 longestSilenceMilliseconds: Int($0.longestSilence / 1_000_000))
         }
     }
 
     package struct Figures: Sendable {
+        /// Calls and what their answers show besides.
         package let operations: Int
         package let acknowledged: Int
         package let unknown: Int
         package let refused: Int
+        /// How many calls of each verb did what they were asked.
+        package let done: [String: Int]
         package let longestSilenceMilliseconds: Int
     }
 }
 
 extension Recorder.State {
-    fileprivate mutating func count(_ outcome: Outcome?, at returned: UInt64?) {
+    fileprivate mutating func count(_ call: Call, _ outcome: Outcome?, at returned: UInt64?) {
         switch outcome {
         case nil:
             unknown += 1
@@ -139,12 +168,33 @@ extension Recorder.State {
         case .opened, .alive, .closed, .state, .done, .streamOpened, .streamClosed:
             acknowledged += 1
             recentAcknowledged += 1
+            done[call.verb, default: 0] += 1
             guard let returned else { return }
             if acknowledged > 1 {
                 let silence = returned > lastAcknowledged ? returned - lastAcknowledged : 0
                 longestSilence = max(longestSilence, silence)
             }
             lastAcknowledged = max(lastAcknowledged, returned)
+        }
+    }
+}
+
+extension Call {
+    /// What it asks for, in a word for people.
+    fileprivate var verb: String {
+        switch self {
+        case .openSession: "open"
+        case .keepAlive: "keep-alive"
+        case .closeSession: "close"
+        case .deleteLatch: "delete"
+        case .join: "join"
+        case .leave: "leave"
+        case .handOver(_, nil, _, _, _): "operator's hand-over"
+        case .handOver: "hand-over"
+        case .publish: "publish"
+        case .evict: "evict"
+        case .read: "read"
+        case .frame: "frame"
         }
     }
 }
