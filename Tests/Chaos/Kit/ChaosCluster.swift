@@ -33,9 +33,14 @@ package actor ChaosCluster {
     private var ownClients: [Int: Int] = [:]
     private var processes: [Int: NodeProcess] = [:]
     private var hasData: Set<Int> = []
-    private var mayEnd: Set<Int> = []
+    /// The exit codes with which a node that was started last may end by itself.
+    private var mayEnd: [Int: Set<Int32>] = [:]
+    /// Ends that nobody was told yet.
+    private var wrongEnds: [String] = []
+    private var judged: Set<Int> = []
     private var orders: [Int: Shim.Orders] = [:]
     private var disks: [Int: SmallDisk] = [:]
+    private var fullDisks: Set<Int> = []
 
     private init(_ settings: Settings) async throws {
         self.settings = settings
@@ -86,7 +91,9 @@ package actor ChaosCluster {
         let file = folder.appendingPathComponent("node\(id).yaml")
         try configuration(of: id).write(to: file, atomically: true, encoding: .utf8)
         let isFirst = hasData.insert(id).inserted
-        mayEnd.remove(id)
+        judgeEnd(of: id)
+        mayEnd[id] = hasBadDisk(id) ? [End.diskFailure.rawValue] : []
+        judged.remove(id)
         var environment: [String: String] = [:]
         if let shim {
             try shim.write(orders[id] ?? .init(), to: ordersFile(of: id))
@@ -119,38 +126,66 @@ package actor ChaosCluster {
     package func isRunning(_ id: Int) -> Bool { processes[id]?.isRunning == true }
 
     package func kill(_ id: Int) {
-        mayEnd.insert(id)
+        expectEnd(of: id, with: .killed)
         processes[id]?.kill()
     }
 
     package func signal(_ id: Int, _ signal: Int32) { processes[id]?.send(signal) }
 
-    /// The node may end by itself until it is started again: its disk is about to fail.
-    package func expectEnd(of id: Int) { mayEnd.insert(id) }
+    /// How a node ends to which something was done: its exit code, as Docs/Operations.md has it.
+    package enum End: Int32 {
+        case asAsked = 0
+        /// A write or a sync failed; also when stopping took too long.
+        case diskFailure = 74
+        /// 128 + SIGKILL.
+        case killed = 137
+    }
 
-    /// The node must not end any more.
-    package func expectLife(of id: Int) { mayEnd.remove(id) }
+    /// The node may end so until it is started again. Any other end is a violation, a trap too.
+    package func expectEnd(of id: Int, with end: End) {
+        mayEnd[id, default: []].insert(end.rawValue)
+    }
 
-    /// Nodes that ended although nothing was done to them; each is told once.
+    /// Its disk is well again: it must not end because of it any more.
+    package func expectLife(of id: Int) { mayEnd[id]?.remove(End.diskFailure.rawValue) }
+
+    /// Whether the node has ended because of its disk.
+    package func hasFailed(_ id: Int) -> Bool {
+        processes[id]?.exitCode == End.diskFailure.rawValue
+    }
+
+    /// Nodes that ended although nothing was done to them, or otherwise than they may; each is told
+    /// once.
     package func unexpectedEnds() -> [String] {
-        let ended = ids.filter { processes[$0]?.isRunning == false && !mayEnd.contains($0) }
-        return ended.map { id in
-            mayEnd.insert(id)
-            let code = processes[id]?.exitCode.map { "\($0)" } ?? "unknown"
-            return (["node \(id) ended by itself with code \(code)"] + logTail(of: id, lines: 8))
-                .joined(separator: "\n    ")
-        }
+        for id in ids { judgeEnd(of: id) }
+        defer { wrongEnds = [] }
+        return wrongEnds
+    }
+
+    private func judgeEnd(of id: Int) {
+        guard let code = processes[id]?.exitCode, judged.insert(id).inserted,
+            mayEnd[id]?.contains(code) != true
+        else { return }
+        let allowed = (mayEnd[id] ?? []).sorted().map { "\($0)" }.joined(separator: ", ")
+        let text =
+            "node \(id) ended by itself with code \(code)"
+            + (allowed.isEmpty ? "" : "; it might with \(allowed)")
+        wrongEnds.append(([text] + logTail(of: id, lines: 8)).joined(separator: "\n    "))
     }
 
     /// SIGTERM, and kill -9 if that takes longer than it may. Returns the exit code, nil if killed.
     package func terminate(_ id: Int, within seconds: Double = 8) async -> Int32? {
         guard let process = processes[id] else { return nil }
-        mayEnd.insert(id)
+        expectEnd(of: id, with: .asAsked)
+        expectEnd(of: id, with: .diskFailure)
         process.send(SIGTERM)
         let code = try? await eventually("the end of node \(id)", within: seconds) {
             process.exitCode
         }
-        if code == nil { process.kill() }
+        if code == nil {
+            expectEnd(of: id, with: .killed)
+            process.kill()
+        }
         return code
     }
 
@@ -190,8 +225,22 @@ package actor ChaosCluster {
         disks[id] = SmallDisk.mount(at: data, megabytes: megabytes)
     }
 
-    package func fillDisk(of id: Int) -> Bool { disks[id]?.fill() ?? false }
-    package func freeDisk(of id: Int) { disks[id]?.free() }
+    package func fillDisk(of id: Int) -> Bool {
+        guard disks[id]?.fill() == true else { return false }
+        fullDisks.insert(id)
+        return true
+    }
+
+    package func freeDisk(of id: Int) {
+        disks[id]?.free()
+        fullDisks.remove(id)
+    }
+
+    /// Whether a node that another fault starts now ends again.
+    private func hasBadDisk(_ id: Int) -> Bool {
+        orders[id]?.failsSync == true || fullDisks.contains(id)
+    }
+
     package var nodesWithSmallDisks: [Int] { disks.keys.sorted() }
 
     // MARK: Looking

@@ -35,7 +35,7 @@ extension Nemesis {
     private func kill(_ kind: FaultKind, _ victims: [Int]) async throws {
         say(kind, "\(victims)")
         // All get the signal before the first is waited for.
-        for id in victims { await cluster.expectEnd(of: id) }
+        for id in victims { await cluster.expectEnd(of: id, with: .killed) }
         for id in victims { await cluster.signal(id, SIGKILL) }
         for id in victims { await cluster.kill(id) }
         try await wait(milliseconds: random(0...1_500))
@@ -192,7 +192,7 @@ extension Nemesis {
 
     private func failSync() async throws {
         let id = someNode()
-        await cluster.expectEnd(of: id)
+        await cluster.expectEnd(of: id, with: .diskFailure)
         say(.failSync, "node \(id)")
         await cluster.forgetFailedSync(of: id)
         try await cluster.order(id) { $0.failsSync = true }
@@ -208,16 +208,21 @@ extension Nemesis {
             observer.note(violation: "node \(id) goes on although a sync failed (D1)")
         }
         try await cluster.order(id) { $0.failsSync = false }
-        if await !cluster.isRunning(id) { try await cluster.start(id) }
+        if await !cluster.isRunning(id) {
+            try await cluster.start(id)
+        } else if await !cluster.hasFailedSync(id) {
+            await cluster.expectLife(of: id)
+        }
     }
 
     private func fullDisk() async throws {
         guard let id = await cluster.nodesWithSmallDisks.first else { return }
-        await cluster.expectEnd(of: id)
+        await cluster.expectEnd(of: id, with: .diskFailure)
         guard await cluster.fillDisk(of: id) else { return }
         say(.fullDisk, "node \(id)")
         try await endsBecauseOfDisk(id)
         await cluster.freeDisk(of: id)
+        // A write of just before may have failed: it may end a moment later, and is then started.
         if await !cluster.isRunning(id) { try await cluster.start(id) }
     }
 
@@ -227,9 +232,9 @@ extension Nemesis {
         while ContinuousClock.now < end, await cluster.isRunning(id) {
             try await wait(milliseconds: 20)
         }
+        // How it ended is judged by the cluster; another fault may have killed it meanwhile.
+        if await cluster.hasFailed(id) { countEffect() }
         let running = await cluster.isRunning(id)
-        if running { await cluster.expectLife(of: id) }
-        if !running { countEffect() }
         timeline.note("nemesis: node \(id) \(running ? "still runs" : "ended")")
     }
 

@@ -18,7 +18,7 @@ extension Nemesis {
             let kind: FaultKind =
                 victims.count == 1 ? .kill : victims.count == 2 ? .killTwo : .killAll
             say(kind, "\(victims) (cycle \(cycle))")
-            for id in victims { await cluster.expectEnd(of: id) }
+            for id in victims { await cluster.expectEnd(of: id, with: .killed) }
             for id in victims { await cluster.signal(id, SIGKILL) }
             for id in victims { await cluster.kill(id) }
             try await wait(milliseconds: random(0...400))
