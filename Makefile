@@ -69,8 +69,9 @@ mutants: setup ## Prove the tests: every deliberate bug must be noticed
 	python3 Tests/Mutants/mutants.py
 
 chaos: release ## Real nodes, real faults, checked histories, for MINUTES=10
+	@.ci/setup chaos
 	swift build -c release --product latchchaos
-	.build/release/latchchaos --latchd .build/release/latchd --minutes $(MINUTES)
+	.build/release/latchchaos --latchd .build/release/latchd --minutes $(MINUTES) --whole
 
 package: setup ## Build a Debian package: .build/package
 	@.ci/setup package

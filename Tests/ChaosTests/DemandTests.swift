@@ -44,4 +44,15 @@ struct DemandTests {
             #expect(await cluster.unexpectedEnds() == ["node 2 ended by itself with code 74"])
         }
     }
+
+    @Test("skipped kinds and too few calls a second are bad where the plan says so, only there")
+    func shortfalls() {
+        var plan = ChaosRun.Plan(
+            cluster: .init(latchd: URL(fileURLWithPath: "/nowhere")), seed: 1)
+        #expect(plan.shortfalls(acknowledgedPerSecond: 0, skipped: ["full-disk"]) == [])
+        plan.demandsAllKinds = true
+        plan.leastAcknowledgedPerSecond = 500
+        #expect(plan.shortfalls(acknowledgedPerSecond: 500, skipped: []) == [])
+        #expect(plan.shortfalls(acknowledgedPerSecond: 499, skipped: ["full-disk"]).count == 2)
+    }
 }

@@ -16,7 +16,7 @@ package struct ChaosReport: Sendable, CustomStringConvertible {
     package let verdict: Verdict
     package let checking: Duration
     package let selfCheck: SelfCheck
-    /// Broken promises that the history does not show.
+    /// Broken promises that the history does not show, and what the run's plan demands in vain.
     package let problems: [String]
 
     /// Nothing is broken, the checker accuses damages and overlooks none, and less than one
@@ -31,16 +31,12 @@ package struct ChaosReport: Sendable, CustomStringConvertible {
         }
     }
 
-    package var acknowledgedPerSecond: Int {
-        Int(Double(figures.acknowledged) / max(0.001, working / .seconds(1)))
-    }
-
     package var description: String {
         var lines = [
             "seed \(seed): \(isGood ? "GOOD" : "BAD")"
                 + (skipped.isEmpty ? "" : ", WITHOUT \(skipped.count) kinds of faults: see below"),
             "  operations \(figures.operations), acknowledged \(figures.acknowledged)"
-                + " (\(acknowledgedPerSecond)/s), unknown outcome"
+                + " (\(figures.acknowledgedPerSecond(over: working))/s), unknown outcome"
                 + " \(Self.share(figures.unknown, figures.operations)),"
                 + " refused \(Self.share(figures.refused, figures.operations))",
             "  elections \(elections), highest term \(terms), longest silence"

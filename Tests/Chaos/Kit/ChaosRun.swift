@@ -13,6 +13,10 @@ package struct ChaosRun: Sendable {
         /// So many cycles of kill -9 in place of the nemesis; nil: the nemesis.
         package var kills: Int?
         package var mix = ChaosClients.Mix()
+        /// Fewer acknowledged calls a second make the run bad; nil: any number is good.
+        package var leastAcknowledgedPerSecond: Int?
+        /// A kind of fault that this machine cannot do makes the run bad.
+        package var demandsAllKinds = false
         /// Where the history, the timeline and the logs of a failed run are kept.
         package var keep: URL?
         package var printsTimeline = false
@@ -23,6 +27,19 @@ package struct ChaosRun: Sendable {
         package init(cluster: ChaosCluster.Settings, seed: UInt64) {
             self.cluster = cluster
             self.seed = seed
+        }
+
+        /// What it demands beside kept promises, and did not get.
+        package func shortfalls(acknowledgedPerSecond rate: Int, skipped: [String]) -> [String] {
+            var shortfalls: [String] = []
+            if demandsAllKinds, !skipped.isEmpty {
+                shortfalls.append(
+                    "\(skipped.count) kinds of faults were skipped, and the whole was demanded")
+            }
+            if let least = leastAcknowledgedPerSecond, rate < least {
+                shortfalls.append("\(rate) acknowledged calls a second; demanded are \(least)")
+            }
+            return shortfalls
         }
     }
 
@@ -61,8 +78,11 @@ package struct ChaosRun: Sendable {
                 problems += await Ending(cluster, recorder, timeline).demand()
             }
             problems += observer.violations
-            let report = judge(
-                nemesis, skipped: plan.kills == nil ? skipped : [], cycles, working, problems)
+            let left = plan.kills == nil ? skipped : []
+            problems += plan.shortfalls(
+                acknowledgedPerSecond: recorder.figures.acknowledgedPerSecond(over: working),
+                skipped: left)
+            let report = judge(nemesis, skipped: left, cycles, working, problems)
             if !report.isGood, let keep {
                 try save(report, in: keep)
                 await cluster.keepLogs(in: keep)

@@ -153,6 +153,10 @@ package final class Recorder: Sendable {
         /// How many calls of each verb did what they were asked.
         package let done: [String: Int]
         package let longestSilenceMilliseconds: Int
+
+        package func acknowledgedPerSecond(over working: Duration) -> Int {
+            Int(Double(acknowledged) / max(0.001, working / .seconds(1)))
+        }
     }
 }
 

@@ -14,7 +14,7 @@ struct LatchChaos: AsyncParsableCommand {
               latchchaos --latchd .build/release/latchd --kills 300
               latchchaos --latchd .build/release/latchd --topologies 10
             The same seed does the same faults in the same order; real time is never the same.
-            Exit code 0: good; 1: a promise was broken, or not decided.
+            Exit code 0: good; 1: a promise was broken, or not decided, or a demand not met.
             """)
 
     @Option(help: "The latchd binary.")
@@ -40,6 +40,9 @@ struct LatchChaos: AsyncParsableCommand {
 
     @Option(help: "Partial partitions: so many rounds of the twelve, in place of the faults.")
     var topologies: Int?
+
+    @Flag(help: "A kind of fault that this machine cannot do makes the run bad.")
+    var whole = false
 
     @Flag(help: "Print the timeline while it happens.")
     var verbose = false
@@ -71,6 +74,9 @@ struct LatchChaos: AsyncParsableCommand {
         plan.seconds = minutes * 60
         plan.kinds = try chosenFaults()
         plan.kills = kills
+        plan.demandsAllKinds = whole
+        // What latchd is to reach while nodes are killed one after the other.
+        plan.leastAcknowledgedPerSecond = kills == nil ? nil : 500
         plan.keep = URL(fileURLWithPath: keep)
         plan.printsTimeline = verbose
         print("latchchaos: seed \(seed)")
