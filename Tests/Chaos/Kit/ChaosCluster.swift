@@ -87,7 +87,10 @@ package actor ChaosCluster {
 
     // MARK: Processes
 
+    /// Starts a node that has ended, or never began. One look and one start, without a pause
+    /// between them: two faults at a time may both want to.
     package func start(_ id: Int) throws {
+        guard !isRunning(id) else { return }
         let file = folder.appendingPathComponent("node\(id).yaml")
         try configuration(of: id).write(to: file, atomically: true, encoding: .utf8)
         let isFirst = hasData.insert(id).inserted
@@ -192,7 +195,7 @@ package actor ChaosCluster {
     /// Starts every node that has ended; returns which.
     @discardableResult
     package func startMissing() throws -> [Int] {
-        let missing = ids.filter { processes[$0]?.isRunning != true }
+        let missing = ids.filter { !isRunning($0) }
         for id in missing { try start(id) }
         return missing
     }

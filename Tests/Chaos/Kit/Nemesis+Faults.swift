@@ -39,9 +39,7 @@ extension Nemesis {
         for id in victims { await cluster.signal(id, SIGKILL) }
         for id in victims { await cluster.kill(id) }
         try await wait(milliseconds: random(0...1_500))
-        for id in victims.reversed() where await !cluster.isRunning(id) {
-            try await cluster.start(id)
-        }
+        for id in victims.reversed() { try await cluster.start(id) }
         timeline.note("nemesis: started \(victims.reversed().map { $0 })")
     }
 
@@ -51,7 +49,7 @@ extension Nemesis {
         let code = await cluster.terminate(id)
         timeline.note("nemesis: node \(id) ended with \(code.map { "\($0)" } ?? "kill -9")")
         try await wait(milliseconds: random(0...800))
-        if await !cluster.isRunning(id) { try await cluster.start(id) }
+        try await cluster.start(id)
     }
 
     private func stop(_ kind: FaultKind, _ victims: [Int]) async throws {
@@ -223,7 +221,7 @@ extension Nemesis {
         try await endsBecauseOfDisk(id)
         await cluster.freeDisk(of: id)
         // A write of just before may have failed: it may end a moment later, and is then started.
-        if await !cluster.isRunning(id) { try await cluster.start(id) }
+        try await cluster.start(id)
     }
 
     /// A node whose disk fails must not go on; an idle one may not notice for a while.
