@@ -93,15 +93,19 @@ struct WitnessReplay {
         var start = 0
         while start < steps.count {
             let end = steps[start...].firstIndex { $0.index != steps[start].index } ?? steps.count
+            let entry = steps[start..<end]
+            let withValue = entry.allSatisfy { $0.view.map { $0.value != nil } ?? true }
             sorted +=
-                Set(steps[start..<end].compactMap(shown)).count > 1
-                ? released(steps[start..<end]) : Array(steps[start..<end])
+                Set(entry.compactMap { shown($0, withValue) }).count > 1
+                ? released(entry, withValue) : Array(entry)
             start = end
         }
         return sorted
     }
 
-    private static func released(_ steps: ArraySlice<Partition.Step>) -> [Partition.Step] {
+    private static func released(
+        _ steps: ArraySlice<Partition.Step>, _ withValue: Bool
+    ) -> [Partition.Step] {
         var commands: [Partition.Step] = []
         var frames: [Partition.Step] = []
         var others: [Partition.Step] = []
@@ -114,17 +118,18 @@ struct WitnessReplay {
         }
         commands.sort { $0.requestID < $1.requestID }
         return commands.flatMap { command in
-            [command] + frames.filter { shown($0) == shown(command) }.prefix(1)
+            [command]
+                + frames.filter { shown($0, withValue) == shown(command, withValue) }.prefix(1)
         } + others
     }
 
-    /// What an answer shows of the latch, without the token, which not every answer carries.
-    private static func shown(_ step: Partition.Step) -> PartitionView? {
-        switch step.action {
-        case .command(_, .view(let view)), .read(_, let view), .frame(let view):
+    /// What an answer shows of the latch, without the token, which not every answer carries, and
+    /// without the value, where an answer to the same entry does not.
+    private static func shown(_ step: Partition.Step, _ withValue: Bool) -> PartitionView? {
+        step.view.map {
             PartitionView(
-                term: view.term, token: nil, participants: view.participants, value: view.value)
-        case .command, .open, .alive, .unknown, .close, .delete: nil
+                term: $0.term, token: nil, participants: $0.participants,
+                value: withValue ? $0.value : nil)
         }
     }
 
@@ -246,5 +251,15 @@ struct WitnessReplay {
                 + "index \(step.index) latch \(HistoryText.quote(partition.latch)) had \(known); "
                 + "the last operation cannot be told this",
             positions: previous + [step.position])
+    }
+}
+
+extension Partition.Step {
+    /// What it is answered of the latch.
+    fileprivate var view: PartitionView? {
+        switch action {
+        case .command(_, .view(let view)), .read(_, let view), .frame(let view): view
+        case .command, .open, .alive, .unknown, .close, .delete: nil
+        }
     }
 }

@@ -91,14 +91,14 @@ extension ChaosClients {
 
     /// Wants a latch that others want too, holds it for a moment, and lets it go; sometimes several
     /// times in one session.
-    func contend(client: Int, latch: String) async {
+    func contend(client: Int, for number: Int) async {
         var generation = 0
         while continues {
             let timeout = 1_500 + random(below: 2_500)
             let byV1 = random(below: 3) == 0
             guard
                 var session = await open(
-                    latch, client: client, timeoutMilliseconds: timeout, byV1: byV1)
+                    sharedLatch(number), client: client, timeoutMilliseconds: timeout, byV1: byV1)
             else { return }
             let last = random(below: 3)
             for turn in 0...last where continues && !session.isOver {
@@ -150,9 +150,10 @@ extension ChaosClients {
 
     /// Throws participants of a shared latch out and hands it over their heads, and deletes it if
     /// it may. Seldom: if its answer is lost, each of these can be anywhere in the order.
-    func operate(client: Int, latch: String, deletes: Bool) async {
+    func operate(client: Int, on number: Int, deletes: Bool) async {
         while continues {
             for _ in 0..<(15 + random(below: 15)) where continues { await pause(times: 10) }
+            let latch = sharedLatch(number)
             let view = await read(latch, session: nil, client: client)
             guard let view, let token = view.token, !view.participants.isEmpty else { continue }
             let participant = view.participants[random(below: view.participants.count)]
@@ -171,9 +172,11 @@ extension ChaosClients {
     // MARK: Watching
 
     /// Watches a latch for events; takes the stream up through another node when it breaks.
-    func watch(client: Int, latch: String) async {
+    func watch(client: Int, _ number: Int) async {
         while continues {
-            guard var session = await open(latch, client: client, timeoutMilliseconds: 4_000)
+            guard
+                var session = await open(
+                    sharedLatch(number), client: client, timeoutMilliseconds: 4_000)
             else { return }
             session.requestID = 1
             let progress = StreamProgress()

@@ -128,7 +128,8 @@ extension ChaosClients {
         }
         let answer = try await connections[node].latchV1.openSession(
             request, options: attempt(at: node).options)
-        return (answer.session.id, 0)
+        // The number of the entry that opened it, where no backup was ever restored.
+        return (answer.session.id, answer.session.id)
     }
 
     /// One beat on a stream of its own.

@@ -70,23 +70,29 @@ package final class ChaosClients: Sendable {
             for worker in 0..<mix.privateWorkers {
                 group.addTask { await self.workAlone(client: worker) }
             }
-            for latch in 0..<mix.sharedLatches {
+            for number in 0..<mix.sharedLatches {
                 for contender in 0..<mix.contendersPerLatch {
-                    let client = 1_000 + latch * 100 + contender
-                    group.addTask { await self.contend(client: client, latch: "shared-\(latch)") }
+                    let client = 1_000 + number * 100 + contender
+                    group.addTask { await self.contend(client: client, for: number) }
                 }
                 group.addTask {
                     // A delete takes a scan from the checker, that a term has one holder: the
                     // other latches keep it.
                     await self.operate(
-                        client: 3_000 + latch, latch: "shared-\(latch)", deletes: latch == 0)
+                        client: 3_000 + number, on: number, deletes: number == 0)
                 }
                 for watcher in 0..<mix.watchersPerLatch {
-                    let client = 2_000 + latch * 100 + watcher
-                    group.addTask { await self.watch(client: client, latch: "shared-\(latch)") }
+                    let client = 2_000 + number * 100 + watcher
+                    group.addTask { await self.watch(client: client, number) }
                 }
             }
         }
+    }
+
+    /// The name that those who share this latch use now: another one each minute, since what the
+    /// checker needs grows with the square of a latch's commands.
+    func sharedLatch(_ number: Int) -> String {
+        "shared-\(number)-\(recorder.now() / 60_000_000_000)"
     }
 
     var continues: Bool { !Task.isCancelled && !isEnding.withLock { $0 } }

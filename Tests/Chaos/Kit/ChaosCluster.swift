@@ -128,9 +128,13 @@ package actor ChaosCluster {
 
     package func isRunning(_ id: Int) -> Bool { processes[id]?.isRunning == true }
 
-    package func kill(_ id: Int) {
-        expectEnd(of: id, with: .killed)
-        processes[id]?.kill()
+    /// Kill -9: all get the signal before the first is waited for.
+    package func kill(_ ids: [Int]) {
+        for id in ids {
+            expectEnd(of: id, with: .killed)
+            signal(id, SIGKILL)
+        }
+        for id in ids { processes[id]?.kill() }
     }
 
     package func signal(_ id: Int, _ signal: Int32) { processes[id]?.send(signal) }
@@ -142,6 +146,8 @@ package actor ChaosCluster {
         case diskFailure = 74
         /// 128 + SIGKILL.
         case killed = 137
+        /// 128 + SIGTERM, which came before it listened.
+        case terminated = 143
     }
 
     /// The node may end so until it is started again. Any other end is a violation, a trap too.
@@ -149,8 +155,11 @@ package actor ChaosCluster {
         mayEnd[id, default: []].insert(end.rawValue)
     }
 
-    /// Its disk is well again: it must not end because of it any more.
-    package func expectLife(of id: Int) { mayEnd[id]?.remove(End.diskFailure.rawValue) }
+    /// Its disk is well again: it must not end because of it any more, but for another reason.
+    package func expectLife(of id: Int) {
+        guard !hasBadDisk(id), mayEnd[id]?.contains(End.asAsked.rawValue) != true else { return }
+        mayEnd[id]?.remove(End.diskFailure.rawValue)
+    }
 
     /// Whether the node has ended because of its disk.
     package func hasFailed(_ id: Int) -> Bool {
@@ -179,8 +188,7 @@ package actor ChaosCluster {
     /// SIGTERM, and kill -9 if that takes longer than it may. Returns the exit code, nil if killed.
     package func terminate(_ id: Int, within seconds: Double = 8) async -> Int32? {
         guard let process = processes[id] else { return nil }
-        expectEnd(of: id, with: .asAsked)
-        expectEnd(of: id, with: .diskFailure)
+        for end in [End.asAsked, .terminated, .diskFailure] { expectEnd(of: id, with: end) }
         process.send(SIGTERM)
         let code = try? await eventually("the end of node \(id)", within: seconds) {
             process.exitCode

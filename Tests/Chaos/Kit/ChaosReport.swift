@@ -68,11 +68,12 @@ package struct ChaosReport: Sendable, CustomStringConvertible {
     private static func text(_ verdict: Verdict) -> String {
         switch verdict {
         case .linearizable(let statistics):
-            "linearizable, \(statistics.partitions) latches, 0 undecided"
+            "linearizable, \(statistics.partitions) latches,"
+                + " \(statistics.searchedPartitions) searched, 0 undecided"
         case .violation(let report): "VIOLATION: \(report.claim)"
         case .undecided(let reasons, let statistics):
             "\(statistics.undecidedPartitions) of \(statistics.partitions) latches undecided"
-                + " (\(reasons.first ?? ""))"
+                + " (\(reasons.prefix(3).joined(separator: "; ")))"
         }
     }
 

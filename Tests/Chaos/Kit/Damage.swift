@@ -119,7 +119,7 @@ package enum Damage: String, CaseIterable, Sendable {
     /// A read after an answered leave; names join once.
     private func staysAfterLeave(_ operations: [ClientOperation]) -> [ClientOperation]? {
         for leave in operations {
-            guard case .leave(_, _, _, let name) = leave.call, leave.outcome != nil,
+            guard case .leave(_, _, _, let name) = leave.call, leave.outcome == .done,
                 let returned = leave.returned,
                 operations.contains(where: {
                     ($0.returned ?? .max) < leave.invoked && $0.joins(name)

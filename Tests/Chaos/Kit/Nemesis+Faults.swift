@@ -34,10 +34,7 @@ extension Nemesis {
 
     private func kill(_ kind: FaultKind, _ victims: [Int]) async throws {
         say(kind, "\(victims)")
-        // All get the signal before the first is waited for.
-        for id in victims { await cluster.expectEnd(of: id, with: .killed) }
-        for id in victims { await cluster.signal(id, SIGKILL) }
-        for id in victims { await cluster.kill(id) }
+        await cluster.kill(victims)
         try await wait(milliseconds: random(0...1_500))
         for id in victims.reversed() { try await cluster.start(id) }
         timeline.note("nemesis: started \(victims.reversed().map { $0 })")
@@ -220,8 +217,10 @@ extension Nemesis {
         say(.fullDisk, "node \(id)")
         try await endsBecauseOfDisk(id)
         await cluster.freeDisk(of: id)
-        // A write of just before may have failed: it may end a moment later, and is then started.
+        // A write of just before may have failed: it may end a moment later.
+        try await wait(milliseconds: 500)
         try await cluster.start(id)
+        await cluster.expectLife(of: id)
     }
 
     /// A node whose disk fails must not go on; an idle one may not notice for a while.

@@ -18,9 +18,7 @@ extension Nemesis {
             let kind: FaultKind =
                 victims.count == 1 ? .kill : victims.count == 2 ? .killTwo : .killAll
             say(kind, "\(victims) (cycle \(cycle))")
-            for id in victims { await cluster.expectEnd(of: id, with: .killed) }
-            for id in victims { await cluster.signal(id, SIGKILL) }
-            for id in victims { await cluster.kill(id) }
+            await cluster.kill(victims)
             try await wait(milliseconds: random(0...400))
             for id in victims { try await cluster.start(id) }
             let goal = recorder.acknowledged + random(20...200)

@@ -166,7 +166,9 @@ extension Recorder.State {
         case nil:
             unknown += 1
             recentFailures += 1
-        case .refused, .denied, .unknownSession:
+        case .denied:
+            refused += 1
+        case .refused, .unknownSession:
             refused += 1
             recentFailures += 1
         case .opened, .alive, .closed, .state, .done, .streamOpened, .streamClosed:
