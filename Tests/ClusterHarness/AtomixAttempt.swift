@@ -22,11 +22,14 @@ package struct AtomixFailure: Error, CustomStringConvertible, Equatable {
     }
 }
 
+extension Metadata {
+    /// `latchd-reason`, with which a call fails; nil if the node did not say one.
+    package var reason: String? { self[stringValues: "latchd-reason"].first { _ in true } }
+}
+
 extension RPCError {
-    /// `latchd-reason`, with which a call of `latchd.v1` fails; nil if the node did not say one.
-    package var reason: String? {
-        metadata[stringValues: "latchd-reason"].first { _ in true }
-    }
+    /// Why a call of `latchd.v1` fails.
+    package var reason: String? { metadata.reason }
 }
 
 /// One attempt of an Atomix call at one node, with a deadline, and with the reason if it fails.
@@ -75,17 +78,13 @@ package struct AtomixAttempt: Sendable {
         }
     }
 
-    package func close(_ header: Atomix_Headers_RequestHeader) async throws {
-        _ = try await connection.latch.close(.with { $0.header = header }, options: options) {
-            try Self.judge($0, \.header)
-        }
-    }
-
-    /// Ends every session of the latch and removes it.
-    package func delete(_ header: Atomix_Headers_RequestHeader) async throws {
+    /// Ends the session; or every session of the latch, and removes that.
+    package func close(
+        _ header: Atomix_Headers_RequestHeader, delete: Bool = false
+    ) async throws {
         let request = Atomix_Leader_CloseRequest.with {
             $0.header = header
-            $0.delete = true
+            $0.delete = delete
         }
         _ = try await connection.latch.close(request, options: options) {
             try Self.judge($0, \.header)
@@ -120,7 +119,7 @@ package struct AtomixAttempt: Sendable {
         guard message[keyPath: header].status == .ok else {
             let metadata = response.trailingMetadata
             throw AtomixFailure(
-                reason: metadata[stringValues: "latchd-reason"].first { _ in true } ?? "none",
+                reason: metadata.reason ?? "none",
                 message: metadata[stringValues: "latchd-message"].first { _ in true } ?? "")
         }
         return message

@@ -105,10 +105,3 @@ struct WireContractTests {
         }
     }
 }
-
-extension Metadata {
-    /// The value of `latchd-reason`.
-    var reason: String? {
-        self[stringValues: "latchd-reason"].first { _ in true }
-    }
-}

@@ -213,13 +213,18 @@ class Run:
         self.seed, self.oracle, self.detail, self.traces = seed, oracle, detail, traces
 
 
+def environment(number, **more):
+    """Of a process in which this mutant runs; 0 is none."""
+    variables = dict(os.environ, LATCHD_MUTANT=str(number), SWIFT_BACKTRACE="enable=no", **more)
+    variables.pop("SWIFT_DETERMINISTIC_HASHING", None)
+    return variables
+
+
 def simulate(program, number, first, count):
-    environment = dict(os.environ, LATCHD_MUTANT=str(number), SWIFT_BACKTRACE="enable=no")
-    environment.pop("SWIFT_DETERMINISTIC_HASHING", None)
     command = [program, "--quiet", "--threads", "1", "--first", str(first), "--seeds", str(count)]
     try:
         done = subprocess.run(
-            command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+            command, env=environment(number), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
             errors="replace", timeout=SECONDS_PER_SEED + count)
     except subprocess.TimeoutExpired:
         if count == 1:
@@ -336,11 +341,8 @@ def run_seeds(program, mutants, bases, jobs, minutes):
             for (base, compares), count in needed.items() for start in range(0, count, 100)]
         for future in [pool.submit(unmutated, *piece) for piece in pieces]:
             future.result()
+    failures += run_kept(program, mutants)
     for failure in failures:
-        print(failure)
-    kept = run_kept(program, mutants)
-    failures += kept
-    for failure in kept:
         print(failure)
     if table.surprises:
         print("found by none of the oracles that they name: "
@@ -353,14 +355,15 @@ def run_kept(program, mutants):
     problems = []
     with open(os.path.join(ROOT, "Tests", "SimulationTests", "Kept.txt")) as file:
         lines = [[part.strip() for part in line.split("|", 3)] for line in file if not line.startswith("#")]
+    numbers = {mutant.id: mutant.number for mutant in mutants}
     for seed, without, name, _ in lines:
-        for mutant in mutants:
-            if mutant.id == name:
-                environment = dict(os.environ, LATCHD_MUTANT=str(mutant.number), SWIFT_BACKTRACE="enable=no")
-                command = [program, "--seed", seed, "--without", without]
-                done = subprocess.run(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-                if done.returncode == 0:
-                    problems.append(f"kept seed {seed} passes with {name}: its story is another one now")
+        if name not in numbers:
+            continue
+        done = subprocess.run(
+            [program, "--seed", seed, "--without", without], env=environment(numbers[name]),
+            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        if done.returncode == 0:
+            problems.append(f"kept seed {seed} passes with {name}: its story is another one now")
     return problems
 
 
@@ -376,14 +379,13 @@ def report(mutants, survivors):
 
 def fallen_tests(program, number):
     """The tests that fall, by suite and function; or how their process died."""
-    environment = dict(os.environ, LATCHD_MUTANT=str(number), SWIFT_BACKTRACE="enable=no", LATCH_KILLS="12")
     with tempfile.TemporaryDirectory() as folder:
         results = os.path.join(folder, "results.xml")
         command = [program, "--testing-library", "swift-testing", "--xunit-output", results]
         try:
             done = subprocess.run(
-                command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-                errors="replace", timeout=SECONDS_OF_TESTS)
+                command, env=environment(number, LATCH_KILLS="12"), stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT, text=True, errors="replace", timeout=SECONDS_OF_TESTS)
         except subprocess.TimeoutExpired:
             return ["the tests never end"]
         if done.returncode == 0:

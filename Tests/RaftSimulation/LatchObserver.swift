@@ -49,10 +49,16 @@ struct LatchObserver: Sendable {
         guard let known = sessions[session] else { return }
         sessions[session]?.safeUntil = max(known.safeUntil, safeUntil)
         // The answer may come when all is over.
+        try checkExpiry(of: session)
+    }
+
+    /// I16, as soon as both are known: when it expired, and until when its client was safe.
+    private func checkExpiry(of session: SessionID) throws(Violation) {
+        guard let known = sessions[session], let expiredAt = known.expiredAt else { return }
         try require(
-            known.expiredAt ?? .max >= safeUntil, "I16 never early",
-            "session \(session) expired at \(known.expiredAt ?? 0), a keep-alive that is answered "
-                + "now keeps its client safe until \(safeUntil)")
+            expiredAt >= known.safeUntil, "I16 never early",
+            "session \(session) expired at \(expiredAt), its client is safe until "
+                + "\(known.safeUntil)")
     }
 
     /// True time until which a client certainly believes that its session lives.
@@ -204,9 +210,7 @@ struct LatchObserver: Sendable {
         if case .expire = command {
             expiredCount += 1
             sessions[session]?.expiredAt = now
-            try require(
-                now >= known.safeUntil, "I16 never early",
-                "session \(session) expired at \(now), its client is safe until \(known.safeUntil)")
+            try checkExpiry(of: session)
         }
     }
 

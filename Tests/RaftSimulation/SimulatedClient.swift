@@ -11,9 +11,6 @@ final class SimulatedClient {
     struct Call {
         let number: Int
         let request: Request
-        var begunAt: UInt64
-        /// What was committed when it began: a read must not be older (I18).
-        var commitAtBegin: UInt64
         var attempts = 0
         var retryAt: UInt64 = 0
         var lastNode: Int?
@@ -26,6 +23,7 @@ final class SimulatedClient {
         let call: Int
         let operation: Int
         let sentAt: UInt64
+        /// What was committed then: a read must not be older (I18).
         let commitAtSending: UInt64
     }
 
@@ -192,8 +190,7 @@ final class SimulatedClient {
         callCount += 1
         let operation = note(request)
         call = Call(
-            number: callCount, request: request, begunAt: simulation.now,
-            commitAtBegin: simulation.observer.commitIndex.rawValue, operation: operation)
+            number: callCount, request: request, operation: operation)
         attempt()
     }
 
@@ -281,43 +278,43 @@ final class SimulatedClient {
     private func take(
         _ result: NodeResult, _ attempt: Attempt, from process: SimulatedProcess
     ) {
-        guard var open = call, open.number == attempt.call else {
+        guard let open = call, open.number == attempt.call else {
             return simulation.mark(.staleAnswer)
         }
-        if case .failed = result {
-        } else {
-            open.operation = attempt.operation
-            if open.request.isAnsweredByAttempt {
-                open.begunAt = attempt.sentAt
-                open.commitAtBegin = attempt.commitAtSending
-                simulation.history.moveBegin(of: open.operation, to: attempt.sentAt)
-            }
-            call = open
-        }
         simulation.trace.note("client \(number) < \(process.id): \(result)")
-        switch result {
-        case .failed(let failure):
+        if case .failed(let failure) = result {
             simulation.note(failure)
             call?.retryAt = simulation.now + simulation.generator.draw(from: 0...20)
             if failure == .gap { call = nil }
             return
+        }
+        call?.operation = attempt.operation
+        if open.request.isAnsweredByAttempt {
+            simulation.history.moveBegin(of: attempt.operation, to: attempt.sentAt)
+        }
+        switch result {
         case .answer(let answer, let index):
             // A repeated answer carries the index of the first.
             let place = if case .latched(_, let first) = answer { first } else { index }
             settle(.answer(answer), index: place, process)
-            take(answer, of: open, index)
+            take(answer, of: open, attempt, index)
         case .renewed(let isAlive, _, _):
             settle(.renewed(isAlive), index: nil, process)
-            if isAlive { confirm(open) } else { simulation.mark(.deniedRenewal); forgetSession() }
+            if isAlive {
+                confirm(attempt)
+            } else {
+                simulation.mark(.deniedRenewal)
+                forgetSession()
+            }
         case .latch, .unknownSession, .latches, .primitives, .view:
             call = nil
             guard case .read(let query) = open.request else { return }
             simulation.check { () throws(Violation) in
-                try simulation.checkRead(result, of: query, notBefore: open.commitAtBegin)
+                try simulation.checkRead(result, of: query, notBefore: attempt.commitAtSending)
             }
-            simulation.noteRead(result, open.operation)
+            simulation.noteRead(result, attempt.operation)
             if case .unknownSession = result { forgetSession() }
-        case .status, .localView:
+        case .failed, .status, .localView:
             break
         }
         answered += 1
@@ -341,17 +338,17 @@ final class SimulatedClient {
         call = nil
     }
 
-    private func confirm(_ open: Call) {
+    private func confirm(_ attempt: Attempt) {
         guard let session else { return }
         // A leader's clock may run 5 % faster than the true one.
         let safe =
             timeoutMilliseconds * (simulation.options.areClocksDrifting ? 950 : 1_000) / 1_000
         simulation.check { () throws(Violation) in
-            try simulation.truth.latches.noteConfirmed(session, safeUntil: open.begunAt + safe)
+            try simulation.truth.latches.noteConfirmed(session, safeUntil: attempt.sentAt + safe)
         }
     }
 
-    private func take(_ answer: Answer, of open: Call, _ index: UInt64) {
+    private func take(_ answer: Answer, of open: Call, _ attempt: Attempt, _ index: UInt64) {
         guard case .command(let command) = open.request else { return }
         simulation.check { () throws(Violation) in
             try simulation.truth.latches.checkAnswer(answer, to: command, at: index)
@@ -366,7 +363,7 @@ final class SimulatedClient {
             forgetSession()
             self.session = session
             simulation.mark(.openedSession)
-            confirm(open)
+            confirm(attempt)
             if simulation.generator.happens(permille: simulation.options.clients.watchPermille) {
                 openStream(session)
             }

@@ -65,18 +65,20 @@ extension Simulation {
         // It ends the process: what was found before it has a name, and is to be told.
         guard violation == nil else { return }
         node.raft.checkInvariants()
-        check { () throws(Violation) in try checkBounds(node.status, of: process) }
-        // Machines that are equal keep or break them together: the true one is looked at after
-        // each entry, and each of the others now and then.
-        if process.turns % 64 == 0 { checkMachine(node.machine, of: "\(process.id)") }
+        check { () throws(Violation) in
+            try checkBounds(node.status, of: process)
+            // Machines that are equal keep or break them together: the true one is looked at after
+            // each entry, and each of the others now and then.
+            if process.turns % 64 == 0 { try checkMachine(node.machine, "\(process.id)") }
+        }
     }
 
-    private func checkMachine(_ machine: LatchMachine, of whom: String) {
+    private func checkMachine(
+        _ machine: LatchMachine, _ place: @autoclosure () -> String
+    ) throws(Violation) {
         let broken = machine.brokenInvariants()
-        check { () throws(Violation) in
-            try require(
-                broken.isEmpty, "I13 machine", "\(whom): \(broken.joined(separator: ", "))")
-        }
+        try require(
+            broken.isEmpty, "I13 machine", "\(place()): \(broken.joined(separator: ", "))")
     }
 
     private func noteApplied(
@@ -110,7 +112,7 @@ extension Simulation {
         trace.fold(4, entry.index.rawValue, entry.term.rawValue)
         if entry.term < term { mark(.committedOldTerm) }
         let applied = try truth.apply(entry, at: now)
-        checkMachine(truth.machine, of: "after entry \(entry.index)")
+        try checkMachine(truth.machine, "after entry \(entry.index)")
         try observer.noteDigest(truth.machine.digest, at: entry.index, of: process.id)
         guard let (record, outcomes) = applied else { return }
         trace.note("          entry \(entry.index): \(record.command) gives \(outcomes)")

@@ -207,7 +207,7 @@ extension ChaosClients {
         let (_, outcome): (Void?, Outcome?) = await recorder.attempt(
             call, client: client, node: node + 1
         ) {
-            try await attempt(at: node).delete(Self.header(latch))
+            try await attempt(at: node).close(Self.header(latch), delete: true)
         } outcome: {
             (.closed, nil)
         }

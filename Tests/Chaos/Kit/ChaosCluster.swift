@@ -40,7 +40,6 @@ package actor ChaosCluster {
     private var judged: Set<Int> = []
     private var orders: [Int: Shim.Orders] = [:]
     private var disks: [Int: SmallDisk] = [:]
-    private var fullDisks: Set<Int> = []
 
     private init(_ settings: Settings) async throws {
         self.settings = settings
@@ -193,10 +192,7 @@ package actor ChaosCluster {
         let code = try? await eventually("the end of node \(id)", within: seconds) {
             process.exitCode
         }
-        if code == nil {
-            expectEnd(of: id, with: .killed)
-            process.kill()
-        }
+        if code == nil { kill([id]) }
         return code
     }
 
@@ -236,20 +232,12 @@ package actor ChaosCluster {
         disks[id] = SmallDisk.mount(at: data, megabytes: megabytes)
     }
 
-    package func fillDisk(of id: Int) -> Bool {
-        guard disks[id]?.fill() == true else { return false }
-        fullDisks.insert(id)
-        return true
-    }
-
-    package func freeDisk(of id: Int) {
-        disks[id]?.free()
-        fullDisks.remove(id)
-    }
+    package func fillDisk(of id: Int) -> Bool { disks[id]?.fill() ?? false }
+    package func freeDisk(of id: Int) { disks[id]?.free() }
 
     /// Whether a node that another fault starts now ends again.
     private func hasBadDisk(_ id: Int) -> Bool {
-        orders[id]?.failsSync == true || fullDisks.contains(id)
+        orders[id]?.failsSync == true || disks[id]?.isFull == true
     }
 
     package var nodesWithSmallDisks: [Int] { disks.keys.sorted() }

@@ -203,11 +203,8 @@ extension Nemesis {
             observer.note(violation: "node \(id) goes on although a sync failed (D1)")
         }
         try await cluster.order(id) { $0.failsSync = false }
-        if await !cluster.isRunning(id) {
-            try await cluster.start(id)
-        } else if await !cluster.hasFailedSync(id) {
-            await cluster.expectLife(of: id)
-        }
+        try await cluster.start(id)
+        if await !cluster.hasFailedSync(id) { await cluster.expectLife(of: id) }
     }
 
     private func fullDisk() async throws {

@@ -37,6 +37,8 @@ struct SmallDisk: Sendable {
         return true
     }
 
+    var isFull: Bool { FileManager.default.fileExists(atPath: ballast.path) }
+
     func free() { try? FileManager.default.removeItem(at: ballast) }
 
     func unmount() { Self.unmount(folder.path) }
